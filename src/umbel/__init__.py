@@ -1,0 +1,1 @@
+"""Inference graphs on Ray Serve."""
