@@ -1,0 +1,172 @@
+"""``transformer``, ``predictor``, ``explainer`` and ``inference_graph``: the words of the DSL."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, overload
+
+from umbel.graph.annotations import TensorSpec, value_type
+from umbel.graph.definitions import (
+    ClassDefinition,
+    NodeDefinition,
+    define_function,
+    define_model,
+)
+from umbel.graph.errors import DeclarationError
+from umbel.graph.graph_definitions import GraphDefinition
+from umbel.graph.ir import NodeKind
+from umbel.graph.options import Batch, Cache, NodeOptions, Resources, Scale
+from umbel.graph.tracing import caller_place
+from umbel.graph.value_types import Port, Signature, ValueType
+
+
+def _options(
+    *,
+    cpus: float | None = None,
+    gpus: float = 0.0,
+    memory: int = 0,
+    accelerator: str | None = None,
+    resources: Mapping[str, float] | None = None,
+    batch: Batch | None = None,
+    scale: Scale | None = None,
+    cache: Cache | None = None,
+    fuse: Literal["auto", "always", "never"] = "auto",
+    timeout_s: float | None = None,
+    retries: int = 0,
+    max_concurrency: int | None = None,
+    env: Mapping[str, object] | None = None,
+    deterministic: bool = True,
+) -> NodeOptions:
+    return NodeOptions(
+        Resources(cpus, gpus, memory, accelerator, dict(resources or {})),
+        batch,
+        scale,
+        cache,
+        fuse,
+        timeout_s,
+        retries,
+        max_concurrency,
+        env,
+        deterministic,
+    )
+
+
+def _define(kind: NodeKind, code: Any, name: str, options: NodeOptions) -> Any:
+    place = caller_place()
+    if inspect.isclass(code):
+        return ClassDefinition(kind, code, name=name, options=options, place=place)
+    if callable(code):
+        return define_function(kind, code, name=name, options=options, place=place)
+    raise DeclarationError(f"{place}: @{kind} decorates a function or a class, not {code!r}")
+
+
+def _decorator(kind: NodeKind, code: Any, name: str, asked: dict[str, Any]) -> Any:
+    options = _options(**asked)
+    if code is None:
+        return lambda later: _define(kind, later, name, options)
+    return _define(kind, code, name, options)
+
+
+def transformer(code: Any = None, /, *, name: str = "", **options: Any) -> Any:
+    """A step that prepares or reshapes values: a function, or a class with ``transform``.
+
+    Use it bare (``@transformer``) or with options: ``name``, ``cpus``, ``gpus``, ``memory``
+    (bytes), ``accelerator``, ``resources``, ``batch``, ``scale``, ``cache``, ``fuse``,
+    ``timeout_s``, ``retries``, ``max_concurrency``, ``env``, ``deterministic``.
+    """
+    return _decorator("transformer", code, name, options)
+
+
+@overload
+def predictor(
+    code: str,
+    /,
+    *,
+    uri: str,
+    name: str = "",
+    version: str = "",
+    input: TensorSpec | None = None,
+    output: TensorSpec | None = None,
+    settings: Mapping[str, object] | None = None,
+    **options: Any,
+) -> NodeDefinition: ...
+
+
+@overload
+def predictor(code: None = None, /, *, name: str = "", **options: Any) -> Any: ...
+
+
+@overload
+def predictor(code: Callable[..., Any], /, *, name: str = "", **options: Any) -> Any: ...
+
+
+def predictor(
+    code: Any = None,
+    /,
+    *,
+    uri: str = "",
+    name: str = "",
+    version: str = "",
+    input: TensorSpec | None = None,
+    output: TensorSpec | None = None,
+    settings: Mapping[str, object] | None = None,
+    **options: Any,
+) -> Any:
+    """A model: a class with ``predict``, a function, or a saved model by its format.
+
+    ``predictor("sklearn", uri="models/iris")`` is a saved model; ``input`` and ``output`` are
+    its tensor types where the file does not tell, ``settings`` are options of the format.
+    As a decorator it takes the same options as ``transformer``.
+    """
+    if not isinstance(code, str):
+        return _decorator("predictor", code, name, options)
+    if not uri:
+        raise DeclarationError(f'{caller_place()}: predictor("{code}") needs uri="where/it/lies"')
+    default = ValueType("ndarray")
+    signature = Signature(
+        (Port("x", value_type(input) if input else default),),
+        (Port("output", value_type(output) if output else default),),
+    )
+    return define_model(
+        "predictor",
+        code,
+        uri,
+        version=version,
+        name=name,
+        options=_options(**options),
+        signature=signature,
+        settings=dict(settings or {}),
+    )
+
+
+def explainer(code: Any = None, /, *, name: str = "", **options: Any) -> Any:
+    """A step that explains a prediction: a function, or a class with ``explain``."""
+    return _decorator("explainer", code, name, options)
+
+
+@overload
+def inference_graph(code: Callable[..., Any], /) -> GraphDefinition: ...
+
+
+@overload
+def inference_graph(
+    code: None = None, /, *, name: str = "", example: object = None
+) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
+
+
+def inference_graph(code: Any = None, /, *, name: str = "", example: object = None) -> Any:
+    """A graph: a function of symbolic values, traced once.
+
+    ``name`` is the path it is served under (the function's name with ``-`` for ``_`` is not
+    applied: the name stays as written). ``example`` is a value of the input, shown in the
+    OpenAPI document and used by ``umbel call``.
+    """
+    place = caller_place()
+
+    def define(function: Callable[..., Any]) -> GraphDefinition:
+        return GraphDefinition(
+            function, name=name or function.__name__, example=example, place=place
+        )
+
+    return define if code is None else define(code)

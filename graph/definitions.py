@@ -1,0 +1,293 @@
+"""What the decorators give: nodes that can be called, in a graph or by hand.
+
+Inside a graph function a call becomes a step. Outside, a function node simply runs, so a
+unit test of a node needs nothing of umbel.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from umbel.graph.annotations import ReadSignature, read_signature
+from umbel.graph.errors import DeclarationError
+from umbel.graph.findings import Place
+from umbel.graph.implementations import Implementation, ModelFile, PythonCode
+from umbel.graph.ir import Node, NodeKind
+from umbel.graph.options import NodeOptions
+from umbel.graph.steps import Call, NodeName, StepId
+from umbel.graph.tracing import Outputs, Trace, Value, active_trace, caller_place
+from umbel.graph.value_types import ANY, Signature
+
+METHODS: dict[NodeKind, tuple[str, ...]] = {
+    "predictor": ("predict", "__call__"),
+    "transformer": ("transform", "__call__"),
+    "explainer": ("explain", "__call__"),
+}
+"""The method of a class that a node of a kind calls, the first that exists."""
+
+
+class NodeDefinition:
+    """A node as declared. ``name`` may be empty: then the variable that holds it names it."""
+
+    def __init__(
+        self,
+        kind: NodeKind,
+        code: Implementation,
+        read: ReadSignature,
+        *,
+        name: str,
+        default_name: str,
+        options: NodeOptions,
+        place: Place,
+    ) -> None:
+        self.kind, self.code, self.read = kind, code, read
+        self.name, self.default_name = name, default_name
+        self.options, self.place = options, place
+
+    @property
+    def signature(self) -> Signature:
+        """The typed inputs and outputs."""
+        return self.read.signature
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name or self.default_name}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        trace = active_trace()
+        if trace is not None:
+            return _call(trace, self, args, kwargs)
+        if isinstance(self.code, PythonCode) and not self.code.method:
+            return self.code.target(*args, **kwargs)
+        from umbel.graph import local_runner
+
+        return local_runner.current().call_node(self.node(NodeName(self.default_name)), args, kwargs)
+
+    def node(self, name: NodeName) -> Node:
+        """The frozen node under the name it has in a graph."""
+        return Node(name, self.kind, self.code, self.signature, self.options, self.place)
+
+
+class ClassDefinition:
+    """A decorated class. Calling it gives a node set up with those arguments."""
+
+    def __init__(
+        self, kind: NodeKind, cls: type, *, name: str, options: NodeOptions, place: Place
+    ) -> None:
+        self.kind, self.cls, self.name, self.options, self.place = kind, cls, name, options, place
+        self.method = next((m for m in METHODS[kind] if callable(getattr(cls, m, None))), "")
+        if not self.method:
+            wanted = " or ".join(METHODS[kind])
+            raise DeclarationError(f"{place}: {kind} class {cls.__name__} needs a method {wanted}")
+        self.read = read_signature(getattr(cls, self.method), skip_first=True)
+
+    def __call__(self, *args: object, **kwargs: object) -> NodeDefinition:
+        """A node whose replicas build the class with these arguments."""
+        inspect.signature(self.cls).bind(*args, **kwargs)
+        code = PythonCode(self.cls, _reference(self.cls), self.method, args, kwargs)
+        return NodeDefinition(
+            self.kind,
+            code,
+            self.read,
+            name=self.name,
+            default_name=self.cls.__name__,
+            options=self.options,
+            place=self.place,
+        )
+
+
+def _reference(code: Any) -> str:
+    return f"{code.__module__}:{code.__qualname__}"
+
+
+def define_function(
+    kind: NodeKind, function: Callable[..., Any], *, name: str, options: NodeOptions, place: Place
+) -> NodeDefinition:
+    """A node that is one function."""
+    return NodeDefinition(
+        kind,
+        PythonCode(function, _reference(function)),
+        read_signature(function),
+        name=name,
+        default_name=function.__name__.strip("<>"),
+        options=options,
+        place=place,
+    )
+
+
+def define_model(
+    kind: NodeKind,
+    model_format: str,
+    uri: str,
+    *,
+    version: str,
+    name: str,
+    options: NodeOptions,
+    signature: Signature,
+    settings: dict[str, object],
+) -> NodeDefinition:
+    """A node that is a saved model. A relative path is relative to the declaring file."""
+    place = caller_place()
+    if "://" not in uri and not Path(uri).is_absolute() and place.file:
+        uri = str(Path(place.file).parent / uri)
+    return NodeDefinition(
+        kind,
+        ModelFile(model_format, uri, version, settings),
+        ReadSignature(signature),
+        name=name,
+        default_name=Path(uri).stem or model_format,
+        options=options,
+        place=place,
+    )
+
+
+def _call(
+    trace: Trace, definition: NodeDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Value | Outputs:
+    node = _register(trace, definition)
+    fed = bind_arguments(trace, node.name, node.signature, args, kwargs)
+    outputs = node.signature.outputs
+    single = len(outputs) == 1 and not node.signature.keyed
+    called = trace.add(
+        Call(
+            id=trace.fresh(node.name),
+            node=node.name,
+            args=fed,
+            place=caller_place(),
+            type=outputs[0].type if single else ANY,
+        )
+    )
+    return called if single else spread(trace, called, node.signature)
+
+
+def spread(trace: Trace, called: Value, signature: Signature) -> Outputs:
+    """One value for each of several outputs."""
+    values = []
+    for index, port in enumerate(signature.outputs):
+        picked = called[port.name if signature.keyed else index]
+        values.append(trace.retype(picked, port.type))
+    return Outputs.of(tuple(port.name for port in signature.outputs), tuple(values))
+
+
+def _register(trace: Trace, definition: NodeDefinition) -> Node:
+    wanted = (
+        definition.name
+        or trace.names.get(id(definition))
+        or trace.names.get(id(definition.code), "")
+        or definition.default_name
+    )
+    base, count = wanted, 1
+    while True:
+        name = NodeName(wanted)
+        node = definition.node(name)
+        known = trace.nodes.get(name)
+        if known is None:
+            trace.nodes[name] = node
+            if definition.read.unreadable:
+                trace.find(
+                    "UMB-G105",
+                    f"annotations cannot be read: {'; '.join(definition.read.unreadable)}",
+                    fix="import the names where the file's top level can see them",
+                    subject=name,
+                    severity="warning",
+                )
+            return node
+        if same_node(known, node):
+            return known
+        if definition.name:
+            trace.find(
+                "UMB-G106",
+                f"two different nodes are called {base!r}: {known.place} and {node.place}",
+                fix="give one of them another name=",
+                subject=base,
+            )
+        count += 1
+        wanted = f"{base}_{count}"
+
+
+def same_node(one: Node, other: Node) -> bool:
+    """True if two declarations mean one node: equal code, set-up and options."""
+    if isinstance(one.code, PythonCode) and isinstance(other.code, PythonCode):
+        if one.code.target is not other.code.target:
+            return False
+        if _printed(one.code) != _printed(other.code):
+            return False
+    elif one.code != other.code:
+        return False
+    return one.options == other.options and one.kind == other.kind
+
+
+def _printed(code: PythonCode) -> str:
+    try:
+        return json.dumps([code.args, dict(code.kwargs)], sort_keys=True)
+    except TypeError:
+        return f"{[id(arg) for arg in code.args]} {[id(v) for v in code.kwargs.values()]}"
+
+
+def bind_arguments(
+    trace: Trace,
+    callee: str,
+    signature: Signature,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> tuple[tuple[str, StepId], ...]:
+    """Pair arguments with ports. Too many, unknown and missing ones are findings."""
+    ports = [port.name for port in signature.inputs]
+    takes = f"{callee} takes {', '.join(ports) or 'nothing'}"
+    given: dict[str, Any] = dict(zip(ports, args, strict=False))
+    if len(args) > len(ports):
+        trace.find(
+            "UMB-G102",
+            f"{len(args)} positional arguments came; {takes}",
+            fix=f"call {callee}({', '.join(ports)})",
+            subject=callee,
+        )
+    for name, value in kwargs.items():
+        if name in ports and name not in given:
+            given[name] = value
+        else:
+            problem = "comes twice" if name in ports else "is no input"
+            trace.find(
+                "UMB-G102",
+                f"argument {name!r} {problem}; {takes}",
+                fix=f"call {callee}({', '.join(ports)})",
+                subject=callee,
+            )
+    for port in signature.inputs:
+        if port.required and port.name not in given:
+            trace.find(
+                "UMB-G103",
+                f"input {port.name!r} is missing; {takes}",
+                fix=f"call {callee}({', '.join(ports)})",
+                subject=callee,
+            )
+    fed = []
+    for name, value in given.items():
+        if isinstance(value, Outputs):
+            trace.find(
+                "UMB-G107",
+                f"input {name!r} gets {len(value)} values at once ({', '.join(value.names)})",
+                fix=f"pick one: value[{value.names[0]!r}]",
+                subject=callee,
+            )
+            value = value[0]
+        fed.append((name, trace.lift(value).step))
+    return tuple(fed)
+
+
+def with_options(definition: NodeDefinition, **changes: Any) -> NodeDefinition:
+    """The same node with other options or another name."""
+    copy = NodeDefinition(
+        definition.kind,
+        definition.code,
+        definition.read,
+        name=changes.pop("name", definition.name),
+        default_name=definition.default_name,
+        options=dataclasses.replace(definition.options, **changes),
+        place=caller_place(),
+    )
+    return copy

@@ -1,0 +1,174 @@
+"""``@inference_graph``: a function whose trace is a graph."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from umbel.graph.annotations import read_signature
+from umbel.graph.definitions import NodeDefinition, bind_arguments, spread
+from umbel.graph.errors import DeclarationError
+from umbel.graph.findings import Finding, Place
+from umbel.graph.ir import Graph, Program
+from umbel.graph.steps import GraphName, Input, StepId, Subgraph
+from umbel.graph.tracing import Outputs, Trace, Value, active_trace, caller_place
+from umbel.graph.value_types import ANY, Port, Signature
+
+
+class GraphDefinition:
+    """A graph as declared. Traced once, when first asked for; ``findings`` come with it."""
+
+    def __init__(
+        self, function: Callable[..., Any], *, name: str, example: object, place: Place
+    ) -> None:
+        self.function, self.name, self.example, self.place = function, name, example, place
+        self.declared = read_signature(function)
+        self.findings: list[Finding] = []
+        self._graph: Graph | None = None
+        self._callees: list[GraphDefinition] = []
+
+    def __repr__(self) -> str:
+        return f"<inference graph {self.name}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        trace = active_trace()
+        if trace is None:
+            return self.local(*args, **kwargs)
+        fed = bind_arguments(trace, self.name, self.declared.signature, args, kwargs)
+        if self not in trace.subgraphs:
+            trace.subgraphs.append(self)
+        outputs = self.declared.signature.outputs
+        single = len(outputs) == 1 and not self.declared.signature.keyed
+        called = trace.add(
+            Subgraph(
+                id=trace.fresh(self.name),
+                graph=GraphName(self.name),
+                args=fed,
+                place=caller_place(),
+                type=outputs[0].type if single else ANY,
+            )
+        )
+        return called if single else spread(trace, called, self.declared.signature)
+
+    def local(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the graph in this process: no server, no Ray. Returns the single output, or a
+        dict of outputs by name. Raises ``CheckFailed`` if the graph has errors."""
+        from umbel.graph import local_runner
+
+        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        bound.apply_defaults()
+        return local_runner.current().call_graph(self.program(), dict(bound.arguments))
+
+    def graph(self) -> Graph:
+        """The traced graph."""
+        if self._graph is None:
+            self._graph = self._trace()
+        return self._graph
+
+    def program(self) -> Program:
+        """This graph and every graph it calls, itself the one that is served."""
+        graphs: dict[GraphName, Graph] = {}
+        queue = [self]
+        while queue:
+            definition = queue.pop(0)
+            graph = definition.graph()
+            if graph.name not in graphs:
+                graphs[graph.name] = graph
+                queue += definition._callees
+        return Program(graphs, (GraphName(self.name),))
+
+    def definitions(self) -> list[GraphDefinition]:
+        """This graph's definition and those of every graph it calls."""
+        found: list[GraphDefinition] = []
+        queue = [self]
+        while queue:
+            definition = queue.pop(0)
+            definition.graph()
+            if definition not in found:
+                found.append(definition)
+                queue += definition._callees
+        return found
+
+    def _trace(self) -> Graph:
+        trace = Trace(_variable_names(self.function))
+        with trace:
+            inputs = [self._input(trace, port) for port in self.declared.signature.inputs]
+            outputs = self._outputs(trace, inputs)
+        self.findings = trace.findings
+        self._callees = trace.subgraphs
+        types = {step.id: step.type for step in trace.steps}
+        return Graph(
+            name=GraphName(self.name),
+            nodes=dict(trace.nodes),
+            steps=tuple(trace.steps),
+            outputs=outputs,
+            signature=Signature(
+                self.declared.signature.inputs,
+                tuple(Port(name, types.get(step, ANY)) for name, step in outputs),
+                keyed=len(outputs) > 1,
+            ),
+            example=self.example,
+            doc=inspect.getdoc(self.function) or "",
+            place=self.place,
+        )
+
+    def _input(self, trace: Trace, port: Port) -> Value:
+        default = inspect.signature(self.function).parameters[port.name].default
+        return trace.add(
+            Input(
+                id=trace.fresh(port.name),
+                port=port.name,
+                default=None if port.required else default,
+                type=port.type,
+                place=self.place,
+            )
+        )
+
+    def _outputs(self, trace: Trace, inputs: list[Value]) -> tuple[tuple[str, StepId], ...]:
+        try:
+            result = self.function(*inputs)
+        except DeclarationError as error:
+            trace.findings.append(
+                Finding("error", "UMB-G110", str(error), _raised_at(error, self.place), "", self.name)
+            )
+            return ()
+        if isinstance(result, Outputs):
+            named = dict(zip(result.names, result, strict=True))
+        elif isinstance(result, tuple):
+            named = {f"output_{i}": value for i, value in enumerate(result)}
+        elif isinstance(result, Mapping):
+            named = {str(key): value for key, value in result.items()}
+        elif result is None:
+            trace.findings.append(
+                Finding(
+                    "error",
+                    "UMB-G111",
+                    "the graph returns nothing",
+                    self.place,
+                    "return the value that is the answer",
+                    self.name,
+                )
+            )
+            return ()
+        else:
+            named = {"output": result}
+        return tuple((name, trace.lift(value).step) for name, value in named.items())
+
+
+def _raised_at(error: BaseException, fallback: Place) -> Place:
+    """The deepest frame of the user's own file in the traceback."""
+    place, tb = fallback, error.__traceback__
+    while tb is not None:
+        if tb.tb_frame.f_code.co_filename == fallback.file:
+            place = Place(fallback.file, tb.tb_lineno, tb.tb_frame.f_code.co_name)
+        tb = tb.tb_next
+    return place
+
+
+def _variable_names(function: Callable[..., Any]) -> dict[int, str]:
+    """What the function's module and enclosing scopes call the nodes they hold."""
+    scopes: dict[str, object] = dict(getattr(function, "__globals__", {}))
+    scopes.update(inspect.getclosurevars(function).nonlocals)
+    names = {id(v): name for name, v in scopes.items() if isinstance(v, NodeDefinition)}
+    return names

@@ -1,0 +1,48 @@
+"""Where a node's code comes from. Data only: what turns it into a running object is
+``umbel.nodes``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PythonCode:
+    """A function, or a class with the arguments it is set up with.
+
+    ``method`` names what is called on an instance; empty for a function. ``reference`` is
+    ``module:qualname`` and stands for the object wherever the form is printed or compared.
+    """
+
+    target: Callable[..., Any] = field(compare=False, repr=False)
+    reference: str
+    method: str = ""
+    args: tuple[object, ...] = ()
+    kwargs: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A saved model. ``format`` is a KServe model format name (``sklearn``, ``onnx`` …);
+    ``uri`` says where it lies: a path, or an URL that the storage layer reads."""
+
+    format: str
+    uri: str
+    version: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RemoteService:
+    """A service reached by HTTP POST of the whole body. ``timeout_s``: seconds to the end of
+    the reply, ``None`` for no limit but the request's deadline. ``forward_headers``: Go-style
+    regular expressions matched against canonical header names."""
+
+    url: str
+    timeout_s: float | None = None
+    forward_headers: tuple[str, ...] = ()
+
+
+Implementation = PythonCode | ModelFile | RemoteService

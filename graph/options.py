@@ -1,0 +1,93 @@
+"""What a user may ask of a node beyond its code: resources, batching, scaling, caching.
+
+One frozen class per aspect. Every default is the choice that costs nothing: a node without
+options runs in the graph's own replicas, unbatched, uncached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Dynamic batching: requests that wait when the node becomes free run together.
+
+    ``max_size`` counts rows, not requests. ``max_wait_ms`` is how long a lone request waits
+    for company; 0 adds no latency, a batch is then whatever is waiting already.
+    """
+
+    max_size: int = 32
+    max_wait_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Replicas of the node's own. ``target`` is the load per replica in units of ``metric``.
+
+    ``concurrency``: requests in flight; ``rps``: requests per second; ``cpu`` and ``memory``:
+    percent. ``min=0`` lets the last replica go when idle; the next request waits for a start.
+    ``max=None`` means the same as ``min`` (or 1).
+    """
+
+    min: int = 1
+    max: int | None = None
+    target: float | None = None
+    metric: Literal["concurrency", "rps", "cpu", "memory"] = "concurrency"
+
+    @property
+    def ceiling(self) -> int:
+        """The largest number of replicas."""
+        return self.max if self.max is not None else max(self.min, 1)
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Answers kept for equal typed inputs. ``ttl_s``: seconds an answer stays valid;
+    ``max_items``: answers kept per replica, least recently used go first."""
+
+    ttl_s: float = 300.0
+    max_items: int = 1024
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one replica reserves. ``memory``: bytes. ``gpus`` may be a fraction.
+
+    ``cpus=None`` means the node asked for none of its own and may share a replica.
+    """
+
+    cpus: float | None = None
+    gpus: float = 0.0
+    memory: int = 0
+    accelerator: str | None = None
+    custom: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> bool:
+        """True if the node asked for anything, so that it needs a replica of its own."""
+        return bool(self.cpus or self.gpus or self.memory or self.accelerator or self.custom)
+
+
+Fuse = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """All options of one node. ``timeout_s``: seconds one call may take, ``None`` for the
+    request's own deadline. ``retries``: further attempts when a call got no answer.
+    ``env``: a Ray ``runtime_env`` for a replica of the node's own. ``deterministic``: equal
+    inputs give equal outputs, so that two equal calls in one request may be one call."""
+
+    resources: Resources = Resources()
+    batch: Batch | None = None
+    scale: Scale | None = None
+    cache: Cache | None = None
+    fuse: Fuse = "auto"
+    timeout_s: float | None = None
+    retries: int = 0
+    max_concurrency: int | None = None
+    env: Mapping[str, object] | None = None
+    deterministic: bool = True

@@ -1,0 +1,92 @@
+"""A node with its code built and ready to be called."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from umbel.graph.ir import Node
+from umbel.graph.value_types import Signature
+from umbel.nodes import forms
+from umbel.nodes.execution import SyncExecution
+from umbel.nodes.request_context import RequestContext
+
+log = logging.getLogger("umbel.nodes")
+
+
+class Handle(Protocol):
+    """How the engine calls a node, wherever it runs. ``inline`` is true while a call is known
+    to be quick and to run on the event loop."""
+
+    @property
+    def inline(self) -> bool:
+        """Whether a call returns without waiting for anything."""
+
+    def __call__(self, values: dict[str, Any], context: RequestContext) -> Awaitable[Any]:
+        """The node's value for ``values`` by port name."""
+
+
+class ModelRuntime(Protocol):
+    """A saved model opened by its format's library. ``signature`` is what the file tells of
+    its inputs and outputs, ``None`` if it tells nothing."""
+
+    @property
+    def signature(self) -> Signature | None:
+        """The model's own typed inputs and outputs."""
+
+    def predict(self, **values: Any) -> Any:
+        """The model's answer for values by port name."""
+
+
+class LoadedNode:
+    """Converts each value to the form its port asks for, then runs the code."""
+
+    def __init__(
+        self, node: Node, function: Callable[..., Any], close: Callable[[], Any] | None = None
+    ) -> None:
+        self.node = node
+        self.signature = node.signature
+        self._function = function
+        self._close = close
+        self._is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            getattr(function, "__call__", None)  # noqa: B004  an instance with async __call__
+        )
+        self._sync = None if self._is_async else SyncExecution(function)
+        self._types = {port.name: port.type for port in node.signature.inputs}
+
+    @property
+    def inline(self) -> bool:
+        """Whether calls run on the loop at present."""
+        return self._sync is not None and self._sync.inline
+
+    async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
+        ready = self.convert(values)
+        if self._sync is None:
+            return await self._function(**ready)
+        result = await self._sync(ready)
+        return await result if inspect.isawaitable(result) else result
+
+    def convert(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values in the forms that the code asks for. Raises ``InvalidInput``."""
+        types = self._types
+        return {
+            name: forms.convert(value, types[name], f"input {name!r} of {self.node.name!r}")
+            if name in types
+            else value
+            for name, value in values.items()
+        }
+
+    async def close(self) -> None:
+        """Let the code release what it holds; its errors are logged."""
+        if self._close is None:
+            return
+        try:
+            result = self._close()
+            if inspect.isawaitable(result):
+                await result
+        except Exception:
+            log.exception("node %r failed to close", self.node.name)
+
+

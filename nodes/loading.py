@@ -1,0 +1,79 @@
+"""From a declared node to a loaded one: builds classes, opens models, connects services."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+from umbel.graph.errors import DeclarationError, MissingExtra, UmbelError
+from umbel.graph.implementations import ModelFile, PythonCode, RemoteService
+from umbel.graph.ir import Node
+from umbel.nodes.loaded import LoadedNode
+from umbel.nodes.model_formats import FORMATS
+
+
+class NodeNotLoaded(DeclarationError):
+    """A node could not be built. The cause says why."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(node, reason)
+        self.node, self.reason = node, reason
+
+    def __str__(self) -> str:
+        return f"node {self.node!r} cannot start: {self.reason}"
+
+
+def load(node: Node) -> LoadedNode:
+    """Build the node's code. May take long: reads files, imports libraries.
+
+    Raises ``NodeNotLoaded`` from whatever went wrong, ``MissingExtra`` as it is.
+    """
+    try:
+        if isinstance(node.code, PythonCode):
+            return _python(node, node.code)
+        if isinstance(node.code, ModelFile):
+            return _model(node, node.code)
+        return _service(node, node.code)
+    except MissingExtra:
+        raise
+    except UmbelError as error:
+        raise NodeNotLoaded(node.name, str(error)) from error
+    except Exception as error:
+        raise NodeNotLoaded(node.name, f"{type(error).__name__}: {error}") from error
+
+
+def _python(node: Node, code: PythonCode) -> LoadedNode:
+    if not code.method:
+        return LoadedNode(node, code.target)
+    instance = code.target(*code.args, **code.kwargs)
+    set_up = getattr(instance, "load", None)
+    if callable(set_up) and not inspect.signature(set_up).parameters:
+        set_up()
+    close = getattr(instance, "close", None)
+    return LoadedNode(node, getattr(instance, code.method), close if callable(close) else None)
+
+
+def _model(node: Node, code: ModelFile) -> LoadedNode:
+    known = FORMATS.get(code.format)
+    if known is None:
+        raise DeclarationError(
+            f"model format {code.format!r} has no runtime; there are {', '.join(sorted(FORMATS))}"
+        )
+    try:
+        module = importlib.import_module(known.module)
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"node {node.name!r}", error.name or code.format, known.extra) from error
+    runtime: Any = module.open_model(code)
+    loaded = LoadedNode(node, runtime.predict)
+    own = runtime.signature
+    if own is not None:
+        loaded.signature = own
+    return loaded
+
+
+def _service(node: Node, code: RemoteService) -> LoadedNode:
+    from umbel.nodes.remote_service import RemoteCaller
+
+    caller = RemoteCaller(code)
+    return LoadedNode(node, caller.post, caller.close)

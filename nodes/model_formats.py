@@ -1,0 +1,19 @@
+"""Which file opens which model format, and the extra that installs its library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ModelFormat:
+    """``module`` has ``open_model(ModelFile) -> ModelRuntime``; ``extra`` installs its library."""
+
+    module: str
+    extra: str
+
+
+FORMATS: dict[str, ModelFormat] = {
+    "sklearn": ModelFormat("umbel.nodes.sklearn_model", "sklearn"),
+    "pytorch": ModelFormat("umbel.nodes.torch_model", "torch"),
+}

@@ -1,0 +1,72 @@
+"""What accompanies every call of a request: id, deadline, headers, and the path taken."""
+
+from __future__ import annotations
+
+import contextvars
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class NodeCall:
+    """One node call on record. Times are seconds on ``time.perf_counter``; ``outcome`` is
+    ``ok``, ``cancelled``, or the error's type name."""
+
+    step: str
+    node: str
+    start: float
+    seconds: float = 0.0
+    queued: float = 0.0
+    outcome: str = "ok"
+    graph: str = ""
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request as it travels. Shared by all steps of the request, fused or remote.
+
+    ``deadline`` is on ``time.monotonic`` (seconds), ``None`` for none. ``headers`` are the
+    request's, names in lower case, repeated ones joined in order. ``path`` lists the steps
+    that ran, in the order in which they ended; ``branches`` says which branch each switch and
+    splitter took.
+    """
+
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    deadline: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    header_list: tuple[tuple[str, str], ...] = ()
+    calls: list[NodeCall] = field(default_factory=list)
+    branches: dict[str, str] = field(default_factory=dict)
+    response_headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> list[str]:
+        """The node steps that ran, as ``step`` names."""
+        return [call.step for call in self.calls]
+
+    def remaining(self) -> float | None:
+        """Seconds left until the deadline, ``None`` for no deadline."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
+
+_current: contextvars.ContextVar[RequestContext | None] = contextvars.ContextVar(
+    "umbel_request", default=None
+)
+
+
+def current_request() -> RequestContext:
+    """The context of the request that the calling node is serving.
+
+    Raises ``LookupError`` outside a request.
+    """
+    context = _current.get()
+    if context is None:
+        raise LookupError("no request is being served here")
+    return context
+
+
+def enter(context: RequestContext) -> contextvars.Token[RequestContext | None]:
+    """Make ``context`` the current one for this task."""
+    return _current.set(context)

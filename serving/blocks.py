@@ -1,0 +1,139 @@
+"""The order in which steps run, worked out once for each graph.
+
+A *block* is what one demand needs: the steps that lead to its targets and run whatever
+happens, in topological order. A branch of a switch is a block of its own, entered only when
+it is taken, without the steps that are known to have run by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from umbel.graph.ir import Graph
+from umbel.graph.steps import StepId
+
+WAITS = ("Call", "Subgraph", "Route", "Service", "Switch", "Split", "Sequence", "Merge")
+"""Kinds of step that may wait for something; all others are computed on the spot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``order`` are indices into the graph's steps. ``waiting`` are those of it that may wait;
+    ``parallel`` is false if each waiting step needs the one before it. ``needs`` gives, for a
+    waiting step, the waiting steps it reads, directly or through computed ones, and
+    ``computed`` the steps to compute just before it."""
+
+    targets: tuple[int, ...]
+    order: tuple[int, ...]
+    waiting: tuple[int, ...] = ()
+    parallel: bool = False
+    needs: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    computed: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+class BlockPlanner:
+    """Blocks of one graph. ``shared`` are the steps that stand in more than one block and so
+    might be demanded twice at once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.index: dict[StepId, int] = {step.id: i for i, step in enumerate(graph.steps)}
+        self._steps = graph.steps
+        self._always = [
+            tuple(self.index[ref] for ref in step.always_reads()) for step in graph.steps
+        ]
+        self._waits = [type(step).__name__ in WAITS for step in graph.steps]
+        self._ancestors: dict[int, frozenset[int]] = {}
+        self._count: dict[int, int] = {}
+        self.root_targets = tuple(self.index[ref] for _, ref in graph.outputs)
+
+    @property
+    def shared(self) -> frozenset[int]:
+        """Steps that stand in several blocks made so far."""
+        return frozenset(i for i, count in self._count.items() if count > 1)
+
+    def ancestors(self, step: int) -> frozenset[int]:
+        """Every step that has certainly run when ``step`` runs."""
+        stack = [step]
+        while stack:
+            current = stack[-1]
+            if current in self._ancestors:
+                stack.pop()
+                continue
+            missing = [ref for ref in self._always[current] if ref not in self._ancestors]
+            if missing:
+                stack += missing
+                continue
+            stack.pop()
+            known: set[int] = set()
+            for ref in self._always[current]:
+                known |= self._ancestors[ref]
+                known.add(ref)
+            self._ancestors[current] = frozenset(known)
+        return self._ancestors[step]
+
+    def block(self, targets: Sequence[int], done: Iterable[int] = ()) -> Block:
+        """The block that yields ``targets`` when ``done`` have run."""
+        finished = frozenset(done)
+        members: set[int] = set()
+        for target in targets:
+            if target not in finished:
+                members |= self.ancestors(target) | {target}
+        members -= finished
+        order = self._sorted(members)
+        for member in order:
+            self._count[member] = self._count.get(member, 0) + 1
+        waiting = tuple(i for i in order if self._waits[i])
+        parallel = any(
+            earlier not in self.ancestors(later)
+            for earlier, later in zip(waiting, waiting[1:], strict=False)
+        )
+        needs, computed = self._dependencies(order) if parallel else ({}, {})
+        return Block(tuple(targets), order, waiting, parallel, needs, computed)
+
+    def _sorted(self, members: set[int]) -> tuple[int, ...]:
+        """Depth first from the lowest index, so that a chain stays together."""
+        order: list[int] = []
+        placed: set[int] = set()
+        for start in sorted(members):
+            stack = [start]
+            while stack:
+                current = stack[-1]
+                if current in placed:
+                    stack.pop()
+                    continue
+                missing = [
+                    ref for ref in self._always[current] if ref in members and ref not in placed
+                ]
+                if missing:
+                    stack += reversed(missing)
+                    continue
+                stack.pop()
+                placed.add(current)
+                order.append(current)
+        return tuple(order)
+
+    def _dependencies(
+        self, order: Sequence[int]
+    ) -> tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]]:
+        members = set(order)
+        needs: dict[int, tuple[int, ...]] = {}
+        computed: dict[int, tuple[int, ...]] = {}
+        for step in order:
+            if not self._waits[step]:
+                continue
+            before: set[int] = set()
+            direct: set[int] = set()
+            stack = list(self._always[step])
+            while stack:
+                ref = stack.pop()
+                if ref not in members or ref in before or ref in direct:
+                    continue
+                if self._waits[ref]:
+                    direct.add(ref)
+                else:
+                    before.add(ref)
+                    stack += self._always[ref]
+            needs[step] = tuple(sorted(direct))
+            computed[step] = tuple(ref for ref in order if ref in before)
+        return needs, computed

@@ -1,0 +1,184 @@
+"""What runs the message steps: KServe's router, on the engine.
+
+Every rule is that of KServe 0.20's router (``cmd/router/main.go``), also where its
+documentation says otherwise. A *failure* (no reply at all) is an exception here; any HTTP
+status is a ``Message``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from umbel.graph import conditions
+from umbel.graph.errors import NoBranchMatched, RequestFailed
+from umbel.graph.router_steps import (
+    Merge,
+    PathExists,
+    PredictionsToInstances,
+    Route,
+    Sequence,
+    Service,
+)
+from umbel.graph.steps import Step
+from umbel.nodes import go_json
+from umbel.nodes.messages import Message
+from umbel.nodes.request_context import NodeCall
+from umbel.serving.blocks import Block
+from umbel.serving.compiled_step import CompiledStep
+from umbel.serving.scope import Scope
+
+if TYPE_CHECKING:
+    from umbel.serving.engine import CompiledGraph
+
+
+def _predictions(graph: CompiledGraph, index: int, step: PredictionsToInstances) -> CompiledStep:
+    source = graph.planner.index[step.source]
+
+    def compute(values: list[Any]) -> Message:
+        message: Message = values[source]
+        mapped = go_json.predictions_to_instances(message.body)
+        return message if mapped is None else Message(mapped)
+
+    return CompiledStep(compute=compute)
+
+
+def _exists(graph: CompiledGraph, index: int, step: PathExists) -> CompiledStep:
+    source, path, strict = graph.planner.index[step.source], step.path, step.strict
+
+    def compute(values: list[Any]) -> bool:
+        body = values[source].body
+        if not conditions.valid(body):
+            if strict:
+                raise RequestFailed("invalid response")
+            return False
+        return conditions.exists(body, path)
+
+    return CompiledStep(compute=compute)
+
+
+def _sequence(graph: CompiledGraph, index: int, step: Sequence) -> CompiledStep:
+    planner, at = graph.planner, graph.planner.index
+    done = planner.ancestors(index)
+    stages = []
+    for stage in step.stages:
+        condition = None
+        if stage.condition is not None:
+            condition = planner.block([at[stage.condition]], done)
+            done = done | planner.ancestors(at[stage.condition]) | {at[stage.condition]}
+        stages.append((condition, planner.block([at[stage.value]], done), stage.hard))
+        done = done | planner.ancestors(at[stage.value]) | {at[stage.value]}
+
+    async def wait(scope: Scope) -> Message:
+        last: Message | None = None
+        for condition, value, hard in stages:
+            if condition is not None:
+                if last is None:
+                    raise RequestFailed("invalid response")
+                await graph.enter(scope, condition)
+                if not scope.values[condition.targets[0]]:
+                    return Message(last.body, 200, last.content_type)
+            await graph.enter(scope, value)
+            last = scope.values[value.targets[0]]
+            assert last is not None
+            if hard and not last.ok:
+                return last
+        if last is None:
+            raise RequestFailed("a sequence without steps has no answer")
+        return last
+
+    return CompiledStep(wait=wait)
+
+
+def _merge(graph: CompiledGraph, index: int, step: Merge) -> CompiledStep:
+    planner = graph.planner
+    done = planner.ancestors(index)
+    parts = [
+        (part.name, planner.block([planner.index[part.value]], done), part.hard)
+        for part in step.parts
+    ]
+
+    async def fetch(scope: Scope, block: Block) -> tuple[Any, int]:
+        await graph.enter(scope, block)
+        message: Message = scope.values[block.targets[0]]
+        return go_json.decode_object(message.body), message.status
+
+    async def wait(scope: Scope) -> Message:
+        tasks = [asyncio.ensure_future(fetch(scope, block)) for _, block, _ in parts]
+        try:
+            merged: dict[str, Any] = {}
+            for task, (name, _, hard) in zip(tasks, parts, strict=True):
+                decoded, status = await _unless_failed(task, tasks)
+                if hard and not 200 <= status < 300:
+                    return Message(go_json.encode(decoded), status)
+                merged[name] = decoded
+            return Message(go_json.encode(merged))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    return CompiledStep(wait=wait)
+
+
+async def _unless_failed(
+    task: asyncio.Future[tuple[Any, int]], others: list[asyncio.Future[tuple[Any, int]]]
+) -> tuple[Any, int]:
+    """The result of ``task``; a failure of any of ``others`` meanwhile is raised instead."""
+    while not task.done():
+        await asyncio.wait(
+            [one for one in others if not one.done()], return_when=asyncio.FIRST_COMPLETED
+        )
+        for one in others:
+            if one.done() and not one.cancelled() and one.exception() is not None:
+                one.result()
+    return task.result()
+
+
+def _route(graph: CompiledGraph, index: int, step: Route) -> CompiledStep:
+    source = graph.planner.index[step.source]
+
+    async def wait(scope: Scope) -> Message:
+        callee = graph.engine.compiled(step.graph)
+        (port,) = callee.inputs
+        try:
+            outputs = await callee.run({port: scope.values[source]}, scope.context)
+        except NoBranchMatched as error:
+            raise RequestFailed(str(error)) from error
+        result: Message = outputs["output"]
+        return result
+
+    return CompiledStep(wait=wait)
+
+
+def _service(graph: CompiledGraph, index: int, step: Service) -> CompiledStep:
+    source = graph.planner.index[step.source]
+
+    async def wait(scope: Scope) -> Message:
+        services = graph.engine.services
+        if services is None:
+            raise RequestFailed(f"service {step.graph!r} cannot be called here")
+        record = NodeCall(step.id, step.graph, time.perf_counter(), graph=graph.graph.name)
+        try:
+            reply: Message = await services(
+                step.graph, step.path, scope.values[source], scope.context
+            )
+            record.outcome = "ok" if reply.ok else str(reply.status)
+            return reply
+        finally:
+            record.seconds = time.perf_counter() - record.start
+            scope.context.calls.append(record)
+
+    return CompiledStep(wait=wait)
+
+
+ROUTER_KINDS: dict[type[Step], Callable[..., CompiledStep]] = {
+    PredictionsToInstances: _predictions,
+    PathExists: _exists,
+    Sequence: _sequence,
+    Merge: _merge,
+    Route: _route,
+    Service: _service,
+}

@@ -1,0 +1,198 @@
+"""From a step to what runs it: one compile function for each kind, in a table.
+
+Adding a kind of step means one function here (or in ``router_code``) and one row.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from umbel.graph.errors import InvalidInput, NoBranchMatched, NodeFailed, UmbelError
+from umbel.graph.steps import (
+    Call,
+    Constant,
+    Ensemble,
+    Input,
+    Operate,
+    Select,
+    Split,
+    Step,
+    Subgraph,
+    Switch,
+)
+from umbel.nodes.request_context import NodeCall, RequestContext
+from umbel.serving import value_operations
+from umbel.serving.compiled_step import CompiledStep
+from umbel.serving.router_code import ROUTER_KINDS
+from umbel.serving.scope import Scope
+
+if TYPE_CHECKING:
+    from umbel.serving.engine import CompiledGraph
+
+log = logging.getLogger("umbel.engine")
+
+
+def compile_step(graph: CompiledGraph, index: int, step: Step) -> CompiledStep:
+    """What runs ``step``. Raises ``TypeError`` for a kind nobody has taught the engine."""
+    compiler = _KINDS.get(type(step)) or ROUTER_KINDS.get(type(step))
+    if compiler is None:
+        raise TypeError(f"the engine cannot run a step of kind {type(step).__name__}")
+    return compiler(graph, index, step)
+
+
+def _input(graph: CompiledGraph, index: int, step: Input) -> CompiledStep:
+    default = step.default
+    return CompiledStep(compute=lambda values: default)
+
+
+def _constant(graph: CompiledGraph, index: int, step: Constant) -> CompiledStep:
+    value = step.value
+    return CompiledStep(compute=lambda values: value)
+
+
+def _call(graph: CompiledGraph, index: int, step: Call) -> CompiledStep:
+    node = graph.graph.nodes[step.node]
+    handle = graph.engine.handle(graph.graph, node)
+    feeds = [(port, graph.planner.index[ref]) for port, ref in step.args]
+    from_client = all(isinstance(graph.graph.steps[i], Input) for _, i in feeds)
+    name = graph.graph.name
+
+    async def wait(scope: Scope) -> Any:
+        values, context = scope.values, scope.context
+        record = NodeCall(step.id, step.node, time.perf_counter(), graph=name)
+        try:
+            return await handle({port: values[i] for port, i in feeds}, context)
+        except Exception as error:
+            record.outcome = type(error).__name__
+            raise _as_failure(error, step.node, context, from_client) from error
+        except BaseException:
+            record.outcome = "cancelled"
+            raise
+        finally:
+            record.seconds = time.perf_counter() - record.start
+            context.calls.append(record)
+
+    return CompiledStep(wait=wait, handle=handle)
+
+
+def _as_failure(
+    error: Exception, node: str, context: RequestContext, from_client: bool
+) -> UmbelError:
+    """What a client sees of a node's error. Its text stays in the log unless the client
+    caused it: input that went straight to the node, or an error the node raised for clients."""
+    if isinstance(error, InvalidInput) and not from_client and not _raised_by_node(error):
+        log.error("node %r got a value it cannot take (request %s): %s", node, context.id, error)
+        return NodeFailed(node, context.id)
+    if isinstance(error, UmbelError):
+        return error
+    log.error("node %r failed (request %s)", node, context.id, exc_info=error)
+    return NodeFailed(node, context.id)
+
+
+def _raised_by_node(error: Exception) -> bool:
+    """False if the error comes from converting a value to what a port asks for."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return tb is None or "forms" not in tb.tb_frame.f_code.co_filename
+
+
+def _subgraph(graph: CompiledGraph, index: int, step: Subgraph) -> CompiledStep:
+    feeds = [(port, graph.planner.index[ref]) for port, ref in step.args]
+
+    async def wait(scope: Scope) -> Any:
+        inputs = {port: scope.values[i] for port, i in feeds}
+        callee = graph.engine.compiled(step.graph)
+        outputs = await callee.run(inputs, scope.context)
+        if len(outputs) == 1 and "output" in outputs:
+            return outputs["output"]
+        if callee.graph.signature.keyed and not all(n.startswith("output_") for n in outputs):
+            return outputs
+        return tuple(outputs.values())
+
+    return CompiledStep(wait=wait)
+
+
+def _select(graph: CompiledGraph, index: int, step: Select) -> CompiledStep:
+    source, key, where = graph.planner.index[step.source], step.key, step.id
+    return CompiledStep(compute=lambda values: value_operations.select(values[source], key, where))
+
+
+def _operate(graph: CompiledGraph, index: int, step: Operate) -> CompiledStep:
+    operands = [graph.planner.index[ref] for ref in step.operands]
+    run = value_operations.operation(step.operator, step.id)
+    return CompiledStep(compute=lambda values: run(*[values[i] for i in operands]))
+
+
+def _ensemble(graph: CompiledGraph, index: int, step: Ensemble) -> CompiledStep:
+    branches = [(name, graph.planner.index[ref]) for name, ref in step.branches]
+    combine = value_operations.combination(step.combine, step.id)
+    return CompiledStep(
+        compute=lambda values: combine({name: values[i] for name, i in branches})
+    )
+
+
+def _switch(graph: CompiledGraph, index: int, step: Switch) -> CompiledStep:
+    planner, at = graph.planner, graph.planner.index
+    done = planner.ancestors(index)
+    cases = []
+    for number, case in enumerate(step.cases):
+        condition = planner.block([at[case.condition]], done)
+        done = done | planner.ancestors(at[case.condition]) | {at[case.condition]}
+        cases.append((condition, planner.block([at[case.value]], done), case.name or str(number)))
+    last = None if step.otherwise is None else planner.block([at[step.otherwise]], done)
+
+    async def wait(scope: Scope) -> Any:
+        for condition, value, name in cases:
+            await graph.enter(scope, condition)
+            if value_operations.holds(scope.values[condition.targets[0]]):
+                return await _take(graph, scope, step.id, value, name)
+        if last is None:
+            raise NoBranchMatched("None of the routes matched with the switch condition")
+        return await _take(graph, scope, step.id, last, "otherwise")
+
+    return CompiledStep(wait=wait)
+
+
+async def _take(graph: CompiledGraph, scope: Scope, step: str, block: Any, name: str) -> Any:
+    scope.context.branches[step] = name
+    await graph.enter(scope, block)
+    return scope.values[block.targets[0]]
+
+
+_random = secrets.SystemRandom()
+
+
+def _split(graph: CompiledGraph, index: int, step: Split) -> CompiledStep:
+    planner = graph.planner
+    done = planner.ancestors(index)
+    shares = [
+        (s.weight, planner.block([planner.index[s.value]], done), s.name) for s in step.shares
+    ]
+
+    async def wait(scope: Scope) -> Any:
+        point, reached = _random.randrange(100), 0
+        for weight, block, name in shares:
+            reached += weight
+            if point < reached:
+                return await _take(graph, scope, step.id, block, name)
+        raise UmbelError("no route was selected by the splitter")
+
+    return CompiledStep(wait=wait)
+
+
+_KINDS: dict[type[Step], Callable[..., CompiledStep]] = {
+    Input: _input,
+    Constant: _constant,
+    Call: _call,
+    Subgraph: _subgraph,
+    Select: _select,
+    Operate: _operate,
+    Ensemble: _ensemble,
+    Switch: _switch,
+    Split: _split,
+}
