@@ -1,0 +1,97 @@
+"""Types that nobody wrote: an input takes the type its consumers ask for, a nested graph's
+value the type of its output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from umbel.graph.edge_types import misfit, result_types
+from umbel.graph.ir import Graph, Program, callees
+from umbel.graph.steps import Call, GraphName, Input, Step, StepId, Subgraph
+from umbel.graph.value_types import ANY, Dim, Port, Signature, ValueType
+
+
+def infer(program: Program) -> Program:
+    """The program with every input and step typed as far as its nodes' signatures allow."""
+    done: dict[GraphName, Graph] = {}
+    for name in callees_first(program):
+        done[name] = _infer_graph(program.graphs[name], done)
+    return replace(program, graphs={name: done[name] for name in program.graphs})
+
+
+def callees_first(program: Program) -> list[GraphName]:
+    """Graph names so that a graph comes after those it calls (cycles are cut somewhere)."""
+    order: list[GraphName] = []
+    entered: set[GraphName] = set()
+
+    def visit(name: GraphName) -> None:
+        if name in entered or name not in program.graphs:
+            return
+        entered.add(name)
+        for callee in callees(program.graphs[name]):
+            visit(callee)
+        order.append(name)
+
+    for name in program.graphs:
+        visit(name)
+    return order
+
+
+def ports_of(step: Step, graph: Graph, known: dict[GraphName, Graph]) -> Signature | None:
+    """The signature of what a step calls."""
+    if isinstance(step, Call):
+        node = graph.nodes.get(step.node)
+        return node.signature if node else None
+    if isinstance(step, Subgraph):
+        callee = known.get(step.graph)
+        return callee.signature if callee else None
+    return None
+
+
+def _infer_graph(graph: Graph, known: dict[GraphName, Graph]) -> Graph:
+    wanted: dict[StepId, ValueType] = {}
+    for step in graph.steps:
+        signature = ports_of(step, graph, known)
+        if signature is None or not isinstance(step, (Call, Subgraph)):
+            continue
+        types = {port.name: port.type for port in signature.inputs}
+        for port, source in step.args:
+            if types.get(port, ANY) != ANY:
+                wanted.setdefault(source, types[port])
+    steps: list[Step] = []
+    found: dict[StepId, ValueType] = {}
+    for step in graph.steps:
+        if isinstance(step, Input) and step.type == ANY and step.id in wanted:
+            step = replace(step, type=wanted[step.id])
+        elif isinstance(step, (Call, Subgraph)):
+            step = _infer_call(step, graph, known, found)
+        found[step.id] = step.type
+        steps.append(step)
+    inputs = {step.port: step.type for step in steps if isinstance(step, Input)}
+    declared = graph.signature
+    signature = Signature(
+        tuple(replace(port, type=inputs.get(port.name, port.type)) for port in declared.inputs),
+        tuple(
+            Port(name, found.get(ref, ANY) if port.type == ANY else port.type)
+            for (name, ref), port in zip(graph.outputs, declared.outputs, strict=False)
+        )
+        or declared.outputs,
+        declared.keyed,
+    )
+    return replace(graph, steps=tuple(steps), signature=signature)
+
+
+def _infer_call(
+    step: Call | Subgraph,
+    graph: Graph,
+    known: dict[GraphName, Graph],
+    found: dict[StepId, ValueType],
+) -> Step:
+    signature = ports_of(step, graph, known)
+    if signature is None or len(signature.outputs) != 1 or signature.keyed:
+        return step
+    types = {port.name: port.type for port in signature.inputs}
+    bound: dict[str, Dim] = {}
+    for port, source in step.args:
+        misfit(found.get(source, ANY), types.get(port, ANY), bound)
+    return replace(step, type=result_types(signature, bound, step.id)[0])

@@ -1,0 +1,31 @@
+"""The planner: named pure passes from plan to plan, in order, each re-checked after it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from umbel.graph.checks import check
+from umbel.graph.errors import CheckFailed
+from umbel.graph.findings import has_errors
+from umbel.graph.ir import Program
+from umbel.graph.passes.merge import merge
+from umbel.graph.passes.place import place
+from umbel.graph.passes.prune import prune
+from umbel.graph.plan import Plan
+
+Pass = Callable[[Plan], Plan]
+
+PASSES: tuple[tuple[str, Pass], ...] = (("prune", prune), ("merge", merge), ("place", place))
+"""In the order in which they run."""
+
+
+def plan(program: Program) -> Plan:
+    """The plan of a checked program. Raises ``CheckFailed`` if a pass broke it, which is a
+    fault of the pass."""
+    current = Plan(program)
+    for _, one in PASSES:
+        current = one(current)
+        findings = [f for f in check(current.program) if f.severity == "error"]
+        if has_errors(findings):
+            raise CheckFailed(findings)
+    return current
