@@ -32,19 +32,23 @@ _PLAIN = {int, float, bool, str, bytes, type(None), dict}
 
 
 def array_from_list(
-    value: Sequence[object], dtype: str | None, what: str, *, null_is_nan: bool = False
+    value: Sequence[object], dtype: str | None, what: str, *, null_is_nan: bool = False,
+    keep_integers: bool = False,
 ) -> Array:
     """The array that nested lists stand for, row-major.
 
     ``dtype`` is numpy's name, ``"str"`` or ``"bytes"`` (object arrays), or None: then numbers
     become float64 (integers beyond 2**53 are rounded; declare a dtype to keep them), booleans
     bool, strings an object array. Integral floats (``3.0``) are integers, 0 and 1 are booleans.
+    ``keep_integers`` makes integers int64 (uint64 where needed) if no dtype is declared.
     Raises InvalidInput for ragged lists, mixed kinds, fractions or overflow in an integer
     dtype, and null (unless ``null_is_nan`` and the dtype is floating).
     """
     shape, flat, kinds = _flatten(value, what)
     if not kinds <= _PLAIN:
         return _stack(shape, flat, dtype, what)
+    if keep_integers and dtype is None and kinds == {int}:
+        dtype = "uint64" if max(flat) >= 2**63 else "int64"
     array = _convert(shape, flat, kinds, dtype, what, null_is_nan)
     return array.reshape(shape)
 

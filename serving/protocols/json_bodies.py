@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def _plain(value: Any) -> Any:
         return value.to_dict(orient="records")
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Set):
+    if isinstance(value, (set, frozenset)):
         return list(value)
     if hasattr(value, "model_dump"):
         return value.model_dump()

@@ -46,7 +46,12 @@ def decode_predict(body: bytes) -> V1Request:
 
 
 def read_predict(parsed: object) -> V1Request:
-    """The V1 request in parsed JSON; ``inputs`` wins where both are given, as in KServe."""
+    """The V1 request in parsed JSON; ``inputs`` wins where both are given, as in KServe.
+
+    An object that looks like a structured CloudEvent is opened, whatever its content type was.
+    """
+    if isinstance(parsed, dict) and all(field in parsed for field in _EVENT_FIELDS):
+        parsed = parsed["data"]
     if not isinstance(parsed, dict):
         raise InvalidInput(
             f'Unrecognized request format: expected an object with "instances" or "inputs",'
@@ -62,8 +67,6 @@ def read_predict(parsed: object) -> V1Request:
         if not isinstance(value, list):
             raise InvalidInput('Expected "instances" to be a list')
         return V1Request("instances", value, parsed)
-    if all(field in parsed for field in _EVENT_FIELDS):
-        return read_predict(parsed["data"])
     raise InvalidInput(
         f'Expected "instances" or "inputs" in the request body, got keys {listing(parsed)}'
     )
