@@ -106,7 +106,7 @@ def _merge(graph: CompiledGraph, index: int, step: Merge) -> CompiledStep:
         return go_json.decode_object(message.body), message.status
 
     async def wait(scope: Scope) -> Message:
-        tasks = [asyncio.ensure_future(fetch(scope, block)) for _, block, _ in parts]
+        tasks = [asyncio.create_task(fetch(scope, block)) for _, block, _ in parts]
         try:
             merged: dict[str, Any] = {}
             for task, (name, _, hard) in zip(tasks, parts, strict=True):
@@ -124,7 +124,7 @@ def _merge(graph: CompiledGraph, index: int, step: Merge) -> CompiledStep:
 
 
 async def _unless_failed(
-    task: asyncio.Future[tuple[Any, int]], others: list[asyncio.Future[tuple[Any, int]]]
+    task: asyncio.Task[tuple[Any, int]], others: list[asyncio.Task[tuple[Any, int]]]
 ) -> tuple[Any, int]:
     """The result of ``task``; a failure of any of ``others`` meanwhile is raised instead."""
     while not task.done():

@@ -1,1 +1,79 @@
-"""Inference graphs on Ray Serve."""
+"""Inference graphs on Ray Serve.
+
+Compose transformers, predictors and explainers into a graph, check it, plan it and serve it
+over HTTP and gRPC: in process, on Ray, or on Kubernetes.
+
+    from umbel import inference_graph, predictor, transformer
+
+What this module exports is umbel's Python interface; everything below it may change.
+"""
+
+from __future__ import annotations
+
+from umbel.graph import local_runner
+from umbel.graph.annotations import Tensor
+from umbel.graph.branches import ensemble, otherwise, splitter, switch, when
+from umbel.graph.decorators import explainer, inference_graph, predictor, transformer
+from umbel.graph.errors import (
+    CheckFailed,
+    ClientError,
+    DeadlineExceeded,
+    DeclarationError,
+    InvalidInput,
+    MissingExtra,
+    NodeFailed,
+    NotFound,
+    UmbelError,
+)
+from umbel.graph.options import Batch, Cache, Scale
+
+
+
+def __getattr__(name: str) -> str:
+    """``__version__``, read from the installed distribution when it is asked for."""
+    if name != "__version__":
+        raise AttributeError(f"module 'umbel' has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("umbel")
+    except PackageNotFoundError:  # a tree that is not installed
+        return "0+unknown"
+
+
+class _InProcess:
+    """Builds the engine only when something is run: declaring a graph imports no numpy."""
+
+    def __getattr__(self, name: str) -> object:
+        from umbel.serving.in_process import InProcessRunner
+
+        local_runner.install(InProcessRunner())
+        return getattr(local_runner.current(), name)
+
+
+local_runner.install(_InProcess())  # type: ignore[arg-type]
+
+__all__ = [
+    "Batch",
+    "Cache",
+    "CheckFailed",
+    "ClientError",
+    "DeadlineExceeded",
+    "DeclarationError",
+    "InvalidInput",
+    "MissingExtra",
+    "NodeFailed",
+    "NotFound",
+    "Scale",
+    "Tensor",
+    "UmbelError",
+    "ensemble",
+    "explainer",
+    "inference_graph",
+    "otherwise",
+    "predictor",
+    "splitter",
+    "switch",
+    "transformer",
+    "when",
+]

@@ -1,0 +1,184 @@
+"""What one graph answers: every path below its root, free of any server.
+
+The routes are a table. A graph of messages (a KServe InferenceGraph) takes every request that
+is not one of umbel's own pages, as KServe's router does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from umbel.graph.errors import MethodNotAllowed, NotFound, NotImplementedHere
+from umbel.graph.steps import GraphName
+from umbel.serving.engine import Engine
+from umbel.serving.inference import Inference
+from umbel.serving.protocols import metadata
+from umbel.serving.protocols.error_bodies import error_reply, model_not_found, model_not_ready
+from umbel.serving.protocols.openapi import openapi_document
+from umbel.serving.wire import JSON, Reply, WireRequest
+
+Handler = Callable[[WireRequest], Awaitable[Reply]]
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    """A reply whose body is ``value`` as JSON."""
+    return Reply(status, orjson.dumps(value), dict(JSON))
+
+
+class Endpoint:
+    """One graph's endpoint. ``ready`` turns false when the model is unloaded."""
+
+    def __init__(self, engine: Engine, name: GraphName, version: str) -> None:
+        graph = engine.compiled(name).graph
+        self.name, self.graph, self.version, self.ready = name, graph, version, True
+        self.model = graph.served_as
+        self.inference = Inference(engine, name, self.model)
+        self.explanation = (
+            Inference(engine, graph.explainer, self.model) if graph.explainer else None
+        )
+        self._routes = self._pages() if graph.interface == "message" else self._table()
+
+    async def handle(self, request: WireRequest) -> Reply:
+        """The reply. Never raises but for cancellation."""
+        try:
+            return await self._route(request)
+        except Exception as error:
+            return self._failed(error, request)
+
+    async def _route(self, request: WireRequest) -> Reply:
+        methods = self._routes.get(request.path.rstrip("/"))
+        if self.graph.interface == "message":
+            page = methods.get(request.method) if methods else None
+            return await (page or self.inference.route)(request)
+        if methods is None:
+            raise self._unknown(request.path)
+        handler = methods.get(request.method)
+        if handler is None:
+            raise MethodNotAllowed(
+                f"{request.path or '/'} takes {' or '.join(methods)}, not {request.method}"
+            )
+        return await handler(request)
+
+    def _failed(self, error: Exception, request: WireRequest) -> Reply:
+        if self.graph.interface == "message" and not isinstance(error, MethodNotAllowed):
+            status = getattr(error, "status", 500)
+            body = {"error": "Failed to process request", "cause": str(error)}
+            return json_reply(body, status)
+        status, body_bytes, headers = error_reply(error, request.context.id)
+        return Reply(status, body_bytes, headers)
+
+    def _unknown(self, path: str) -> Exception:
+        parts = path.strip("/").split("/")
+        if len(parts) > 2 and parts[0] in ("v1", "v2") and "models" in parts:
+            model = parts[parts.index("models") + 1].split(":")[0]
+            if model != self.model:
+                return model_not_found(model)
+            if "versions" in parts:
+                return NotImplementedHere("Model versioning not supported yet.")
+        known = ", ".join(sorted(path or "/" for path in self._routes))
+        return NotFound(f"{path}: no such path in {self.name!r}; there are: {known}")
+
+    def _table(self) -> dict[str, dict[str, Handler]]:
+        v1, v2 = f"/v1/models/{self.model}", f"/v2/models/{self.model}"
+        repository = f"/v2/repository/models/{self.model}"
+        return {
+            "": {"GET": self._describe, "POST": self._when_ready(self.inference.call)},
+            "/v1/models": {"GET": self._list},
+            v1: {"GET": self._v1_ready},
+            f"{v1}:predict": {"POST": self._when_ready(self.inference.predict)},
+            f"{v1}:explain": {"POST": self._when_ready(self._explain)},
+            "/v2": {"GET": self._server},
+            "/v2/health/live": {"GET": self._live},
+            "/v2/health/ready": {"GET": self._ready},
+            "/v2/models": {"GET": self._list},
+            v2: {"GET": self._when_ready(self._metadata)},
+            f"{v2}/ready": {"GET": self._model_ready},
+            f"{v2}/infer": {"POST": self._when_ready(self.inference.infer)},
+            "/v2/repository/index": {"POST": self._index},
+            f"{repository}/load": {"POST": self._load},
+            f"{repository}/unload": {"POST": self._unload},
+            **self._pages(),
+        }
+
+    def _pages(self) -> dict[str, dict[str, Handler]]:
+        return {
+            "/openapi.json": {"GET": self._openapi},
+            "/docs": {"GET": self._docs},
+        }
+
+    def _when_ready(self, handler: Handler) -> Handler:
+        async def guarded(request: WireRequest) -> Reply:
+            if not self.ready:
+                raise model_not_ready(self.model)
+            return await handler(request)
+
+        return guarded
+
+    async def _explain(self, request: WireRequest) -> Reply:
+        if self.explanation is None:
+            raise NotImplementedHere(f"{self.name!r} has no explainer")
+        return await self.explanation.predict(request, explain=True)
+
+    async def _describe(self, request: WireRequest) -> Reply:
+        return json_reply({"status": "alive", **self._model_metadata()})
+
+    async def _list(self, request: WireRequest) -> Reply:
+        return json_reply(metadata.model_list([self.model]))
+
+    async def _v1_ready(self, request: WireRequest) -> Reply:
+        if not self.ready:
+            raise model_not_ready(self.model)
+        return json_reply(metadata.model_ready(self.model, True))
+
+    async def _server(self, request: WireRequest) -> Reply:
+        return json_reply(metadata.server_metadata(self.version))
+
+    async def _live(self, request: WireRequest) -> Reply:
+        return json_reply(metadata.server_live())
+
+    async def _ready(self, request: WireRequest) -> Reply:
+        return json_reply(metadata.server_ready(self.ready), 200 if self.ready else 503)
+
+    async def _metadata(self, request: WireRequest) -> Reply:
+        return json_reply(self._model_metadata())
+
+    def _model_metadata(self) -> dict[str, Any]:
+        return metadata.model_metadata(self.model, self.inference.signature)
+
+    async def _model_ready(self, request: WireRequest) -> Reply:
+        return json_reply(metadata.model_ready(self.model, self.ready), 200 if self.ready else 503)
+
+    async def _index(self, request: WireRequest) -> Reply:
+        return json_reply(metadata.repository_index([(self.model, self.ready)]))
+
+    async def _load(self, request: WireRequest) -> Reply:
+        self.ready = True
+        return json_reply({"name": self.model, "load": True})
+
+    async def _unload(self, request: WireRequest) -> Reply:
+        self.ready = False
+        return json_reply({"name": self.model, "unload": True})
+
+    async def _openapi(self, request: WireRequest) -> Reply:
+        return json_reply(self.openapi())
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document of this endpoint."""
+        example = self.graph.example
+        return openapi_document(
+            self.name,
+            self.inference.signature,
+            version=self.version,
+            description=self.graph.doc,
+            v1_example=None if example is None else {"instances": example},
+            explain=self.explanation is not None,
+        )
+
+    async def _docs(self, request: WireRequest) -> Reply:
+        from umbel.serving.docs_page import docs_page
+
+        page = docs_page(self.openapi())
+        return Reply(200, page.encode(), {"content-type": "text/html; charset=utf-8"})

@@ -1,0 +1,128 @@
+"""Graphs brought up in one process: nodes loaded, engine compiled, endpoints open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from umbel.graph.errors import NotFound
+from umbel.graph.implementations import ModelFile
+from umbel.graph.inference import infer
+from umbel.graph.ir import Graph, Node
+from umbel.graph.plan import Plan
+from umbel.graph.steps import GraphName
+from umbel.nodes.loaded import Handle, LoadedNode
+from umbel.nodes.messages import Message
+from umbel.nodes.request_context import RequestContext
+from umbel.serving.endpoint import Endpoint
+from umbel.serving.engine import Engine
+from umbel.serving.local_backend import LocalBackend
+from umbel.serving.wire import WireRequest
+
+log = logging.getLogger("umbel")
+
+RemoteHandle = Callable[[Graph, Node], "Handle | None"]
+"""Gives the handle of a node that lives elsewhere, ``None`` for one that is fused."""
+
+
+def _nowhere(graph: Graph, node: Node) -> Handle | None:
+    return None
+
+
+class GraphHost:
+    """Serves the graphs of one plan. ``remote`` tells which nodes live elsewhere."""
+
+    def __init__(self, plan: Plan, version: str, remote: RemoteHandle = _nowhere) -> None:
+        self.plan, self.version, self._remote = plan, version, remote
+        self._local = LocalBackend()
+        self._endpoints: dict[str, Endpoint] = {}
+
+    async def start(self) -> None:
+        """Load every fused node and open the endpoints. Raises what the first node raised,
+        with nothing left loaded."""
+        await self._local.start(
+            node
+            for graph in self.plan.program
+            for node in graph.nodes.values()
+            if self._remote(graph, node) is None
+        )
+        self.plan = self._refined()
+        engine = Engine(self.plan, self, self.call_service)
+        self._endpoints = {
+            name: Endpoint(engine, name, self.version) for name in self.plan.program.served
+        }
+        await self._warm_up()
+
+    def handle(self, graph: Graph, node: Node) -> Handle:
+        """How the engine calls a node: here, or where it lives."""
+        return self._remote(graph, node) or self._local.handle(graph, node)
+
+    def get(self, name: str) -> Endpoint | None:
+        """The endpoint called ``name``."""
+        return self._endpoints.get(name)
+
+    def names(self) -> Iterable[str]:
+        """The names of all endpoints."""
+        return self._endpoints.keys()
+
+    async def call_service(
+        self, graph: GraphName, path: str, body: Message, context: RequestContext
+    ) -> Message:
+        """A graph of this host, called as a client would, without HTTP."""
+        endpoint = self._endpoints.get(graph)
+        if endpoint is None:
+            raise NotFound(f"there is no service {graph!r}")
+        headers = {"content-type": "application/json"}
+        reply = await endpoint.handle(WireRequest("POST", path, body.body, headers, context))
+        return Message(reply.body, reply.status, reply.headers.get("content-type", ""))
+
+    async def close(self) -> None:
+        """Close endpoints and nodes."""
+        self._endpoints = {}
+        await self._local.close()
+
+    def _refined(self) -> Plan:
+        """The plan with what model files told of their inputs and outputs."""
+        graphs = {}
+        for name, graph in self.plan.program.graphs.items():
+            nodes = {key: self._with_own_signature(graph, node) for key, node in graph.nodes.items()}
+            graphs[name] = replace(graph, nodes=nodes)
+        return replace(self.plan, program=infer(replace(self.plan.program, graphs=graphs)))
+
+    def _with_own_signature(self, graph: Graph, node: Node) -> Node:
+        if not isinstance(node.code, ModelFile) or self._remote(graph, node) is not None:
+            return node
+        loaded: LoadedNode = self._local.handle(graph, node)
+        told = [port.name for port in loaded.signature.inputs]
+        if told != [port.name for port in node.signature.inputs]:
+            return node
+        return replace(node, signature=loaded.signature)
+
+    async def _warm_up(self) -> None:
+        """Run each graph that has an example a few times, so that the first client does not
+        pay for lazy imports and quick nodes are known to be quick."""
+        for endpoint in self._endpoints.values():
+            example = endpoint.graph.example
+            if example is None:
+                continue
+            body = _example_body(example)
+            for _ in range(4):
+                request = WireRequest("POST", "", body, {"content-type": "application/json"})
+                try:
+                    reply = await asyncio.wait_for(endpoint.handle(request), 60)
+                except asyncio.TimeoutError:
+                    log.warning("the example of %r took over 60 s", endpoint.name)
+                    break
+                if reply.status >= 400:
+                    log.warning("the example of %r fails: %s", endpoint.name, reply.body.decode())
+                    break
+
+
+def _example_body(example: object) -> bytes:
+    from umbel.serving.protocols.json_bodies import encode_json
+
+    return encode_json({"instances": example})
+
+

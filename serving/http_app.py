@@ -1,0 +1,147 @@
+"""The ASGI application: HTTP in front of endpoints, one dispatch by the first path segment.
+
+Written against ASGI itself: the request path of a light graph is a fraction of a millisecond,
+and a framework's router and request objects would be a good part of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Protocol
+
+from umbel.graph.errors import BodyTooLarge, NotFound
+from umbel.nodes.request_context import RequestContext
+from umbel.serving.endpoint import Endpoint, json_reply
+from umbel.serving.protocols.error_bodies import error_reply
+from umbel.serving.wire import Reply, WireRequest
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+DEFAULT_BODY_LIMIT = 64 * 1024 * 1024
+"""Bytes. A request body over it is refused with 413 before it is held in memory."""
+
+PATH_HEADER = "umbel-path"
+"""A request that carries it is told in the same header which steps ran."""
+
+
+class Endpoints(Protocol):
+    """What the application serves; it may change while it runs."""
+
+    def get(self, name: str) -> Endpoint | None:
+        """The endpoint called ``name``."""
+
+    def names(self) -> Iterable[str]:
+        """All names, for errors and for ``GET /``."""
+
+
+class HttpApp:
+    """``/NAME/...`` for each graph, ``/`` for the list of graphs."""
+
+    def __init__(self, endpoints: Endpoints, *, body_limit: int = DEFAULT_BODY_LIMIT) -> None:
+        self.endpoints, self.body_limit = endpoints, body_limit
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1003})
+
+    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        context, headers = _context(scope)
+        try:
+            name, path = _split(scope["path"])
+            endpoint = self.endpoints.get(name)
+            if endpoint is None:
+                reply = self._elsewhere(name, scope["method"])
+            else:
+                body = await self._body(headers, receive)
+                reply = await endpoint.handle(
+                    WireRequest(scope["method"], path, body, headers, context)
+                )
+        except (NotFound, BodyTooLarge) as error:
+            reply = Reply(*error_reply(error, context.id))
+        await _send(reply, context, headers, scope["method"], send)
+
+    def _elsewhere(self, name: str, method: str) -> Reply:
+        if not name and method in ("GET", "HEAD"):
+            return json_reply({"status": "alive", "graphs": sorted(self.endpoints.names())})
+        if name == "-" or (name == "" and method == "OPTIONS"):
+            return json_reply({"status": "alive"})
+        served = ", ".join(sorted(self.endpoints.names())) or "none"
+        raise NotFound(f"there is no graph {name!r} here; served: {served}")
+
+    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > self.body_limit:
+            raise BodyTooLarge(f"the body has {length} bytes, the limit is {self.body_limit}")
+        message = await receive()
+        if not message.get("more_body"):
+            body: bytes = message.get("body", b"")
+            self._limited(len(body))
+            return body
+        chunks, size = [message.get("body", b"")], len(message.get("body", b""))
+        while message.get("more_body"):
+            self._limited(size)
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+        self._limited(size)
+        return b"".join(chunks)
+
+    def _limited(self, size: int) -> None:
+        if size > self.body_limit:
+            raise BodyTooLarge(f"the body has more than the limit of {self.body_limit} bytes")
+
+
+def _split(path: str) -> tuple[str, str]:
+    name, slash, rest = path.lstrip("/").partition("/")
+    return name, slash + rest
+
+
+def _context(scope: Message) -> tuple[RequestContext, dict[str, str]]:
+    pairs = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
+    headers = dict(pairs)
+    context = RequestContext(headers=headers, header_list=pairs)
+    asked = headers.get("x-request-id")
+    if asked:
+        context.id = asked[:200]
+    timeout = headers.get("x-request-timeout-seconds")
+    if timeout:
+        try:
+            context.deadline = time.monotonic() + max(0.0, float(timeout))
+        except ValueError:
+            context.deadline = None
+    return context, headers
+
+
+async def _send(
+    reply: Reply, context: RequestContext, headers: dict[str, str], method: str, send: Send
+) -> None:
+    out = {**reply.headers, "x-request-id": context.id, **context.response_headers}
+    if PATH_HEADER in headers:
+        out[PATH_HEADER] = path_text(context)
+    raw = [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in out.items()]
+    raw.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+    body = b"" if method == "HEAD" else reply.body
+    await send({"type": "http.response.body", "body": body})
+
+
+def path_text(context: RequestContext) -> str:
+    """The steps that ran, in order, and the branches taken: ``scale > net; switch=sure``."""
+    steps = " > ".join(context.path)
+    branches = ", ".join(f"{step}={branch}" for step, branch in context.branches.items())
+    return f"{steps}; {branches}" if branches else steps
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,89 @@
+"""``graph.local(x)``: a graph called from Python, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from umbel.graph.checks import check
+from umbel.graph.errors import CheckFailed
+from umbel.graph.findings import has_errors
+from umbel.graph.inference import infer
+from umbel.graph.ir import Node, Program
+from umbel.graph.passes import plan
+from umbel.nodes import forms
+from umbel.nodes.loaded import LoadedNode
+from umbel.nodes.loading import load
+from umbel.nodes.request_context import RequestContext, enter
+from umbel.serving.engine import Engine
+from umbel.serving.local_backend import LocalBackend
+
+T = TypeVar("T")
+
+
+class InProcessRunner:
+    """One event loop in a thread of its own for all calls of this process, so that a call
+    works with and without a running loop in the caller's thread."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+        self._engines: dict[int, tuple[Program, Engine]] = {}
+        self._nodes: dict[int, tuple[Node, LoadedNode]] = {}
+
+    def call_graph(self, program: Program, args: dict[str, Any]) -> Any:
+        """The graph's value. Inputs are converted to what its signature asks for."""
+        return self._run(self._call_graph(program, args))
+
+    def call_node(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The node's value, from an instance that is built once and kept."""
+        known = self._nodes.get(id(node.code))
+        if known is None:
+            known = self._nodes[id(node.code)] = (node, load(node))
+        names = [port.name for port in node.signature.inputs]
+        values = {**dict(zip(names, args, strict=False)), **kwargs}
+        return self._run(_with_context(known[1], values))
+
+    async def _call_graph(self, program: Program, args: dict[str, Any]) -> Any:
+        (name,) = program.served
+        key = id(program.graphs[name])
+        if key not in self._engines:
+            self._engines[key] = (program, await _engine(program))
+        engine = self._engines[key][1]
+        signature = engine.compiled(name).graph.signature
+        types = {port.name: port.type for port in signature.inputs}
+        ready = {k: forms.convert(v, types[k], f"input {k!r}") for k, v in args.items()}
+        context = RequestContext()
+        enter(context)
+        outputs = await engine.run(name, ready, context)
+        return outputs["output"] if list(outputs) == ["output"] else outputs
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(
+                    target=self._loop.run_forever, name="umbel-local", daemon=True
+                ).start()
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+async def _engine(program: Program) -> Engine:
+    inferred = infer(program)
+    findings = check(inferred)
+    if has_errors(findings):
+        raise CheckFailed(findings)
+    made = plan(inferred)
+    backend = LocalBackend()
+    await backend.start(node for graph in made.program for node in graph.nodes.values())
+    return Engine(made, backend)
+
+
+async def _with_context(loaded: LoadedNode, values: dict[str, Any]) -> Any:
+    context = RequestContext()
+    enter(context)
+    result = loaded(values, context)
+    return await result if inspect.isawaitable(result) else result

@@ -1,0 +1,157 @@
+"""From a request body to a reply body, for one graph: bind, run, encode.
+
+One function for each protocol's inference verb. Each is a thin line over the engine, and
+none knows about HTTP paths.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from umbel.graph.errors import InvalidInput, NotImplementedHere
+from umbel.graph.steps import GraphName
+from umbel.graph.value_types import Signature
+from umbel.nodes.messages import Message
+from umbel.nodes.request_context import RequestContext, enter
+from umbel.serving.engine import Engine
+from umbel.serving.protocols import binding, results, v1, v2
+from umbel.serving.protocols.cloudevents import decode_cloudevent, encode_cloudevent
+from umbel.serving.protocols.json_bodies import encode_json
+from umbel.serving.wire import JSON, Reply, WireRequest
+
+
+async def run_graph(
+    engine: Engine, name: GraphName, inputs: dict[str, Any], context: RequestContext
+) -> Any:
+    """The graph's single output, or its outputs by name."""
+    enter(context)
+    outputs = await engine.run(name, inputs, context)
+    return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+
+class Inference:
+    """The inference verbs of one graph. ``model`` is its name on the wire."""
+
+    def __init__(self, engine: Engine, name: GraphName, model: str) -> None:
+        self.engine, self.name, self.model = engine, name, model
+        graph = engine.compiled(name).graph
+        self.interface = graph.interface
+        self.signature: Signature = graph.signature
+
+    async def predict(self, request: WireRequest, *, explain: bool = False) -> Reply:
+        """V1 ``:predict``, as plain JSON or as a CloudEvent in and out."""
+        event = decode_cloudevent(request.headers, request.body)
+        if event is not None and isinstance(event.data, bytes):
+            raise InvalidInput("Unrecognized request format: the event's data is not JSON")
+        if event is not None:
+            parsed = v1.read_predict(event.data)
+        elif self.interface == "payload" and not _is_json(request):
+            result = await self._run({self._port(): request.body}, request.context)
+            return _whole(result)
+        else:
+            parsed = v1.decode_predict(request.body)
+        if self.interface == "payload":
+            result = await self._run({self._port(): dict(parsed.body)}, request.context)
+            reply = _whole(result)
+        else:
+            result = await self._run(binding.bind_v1(parsed, self.signature), request.context)
+            body = (
+                v1.encode_explanations(result)
+                if explain
+                else results.v1_body(result, self.signature, parsed)
+            )
+            reply = Reply(200, body, dict(JSON))
+        if event is None:
+            return reply
+        body, headers = encode_cloudevent(event, self.model, reply.body)
+        return Reply(reply.status, body, headers)
+
+    async def infer(self, request: WireRequest) -> Reply:
+        """V2 ``infer``, JSON with or without binary tensors."""
+        content_type = request.headers.get("content-type", "")
+        length = request.headers.get("inference-header-content-length")
+        parsed = v2.decode_infer_request(request.body, content_type, length)
+        results.check_requested_outputs(parsed, self.signature)
+        if self.interface == "payload":
+            plain = v1.parse_json(request.body) if length is None else None
+            if plain is None:
+                raise NotImplementedHere("this model takes V2 requests as plain JSON only")
+            return _whole(await self._run({self._port(): plain}, request.context))
+        result = await self._run(binding.bind_v2(parsed, self.signature), request.context)
+        response = results.v2_response(
+            result, self.signature, model_name=self.model, id=parsed.id or request.context.id
+        )
+        body, headers = v2.encode_infer_response(response, parsed)
+        return Reply(200, body, headers)
+
+    async def call(self, request: WireRequest) -> Reply:
+        """``POST /NAME``: a V1 or V2 body, or the graph's inputs by name as one JSON object."""
+        if "inference-header-content-length" in request.headers:
+            return await self.infer(request)
+        parsed = v1.parse_json(request.body)
+        if isinstance(parsed, dict):
+            if _looks_like_v2(parsed):
+                return await self.infer(request)
+            if ("instances" in parsed or "inputs" in parsed) and not self._named(parsed):
+                return await self.predict(request)
+        inputs = self._by_name(parsed)
+        result = await self._run(
+            binding.bind_v1(v1.V1Request("inputs", inputs, {}), self.signature), request.context
+        )
+        outputs = results.named_outputs(result, self.signature)
+        return Reply(200, encode_json(outputs), dict(JSON))
+
+    async def route(self, request: WireRequest) -> Reply:
+        """The whole body through a graph of messages, as KServe's router does it."""
+        message: Message = await self._run({self._port(): Message(request.body)}, request.context)
+        headers = dict(JSON) if _valid_json(message.body) else {"content-type": "text/plain"}
+        return Reply(message.status, message.body, headers)
+
+    async def _run(self, inputs: dict[str, Any], context: RequestContext) -> Any:
+        return await run_graph(self.engine, self.name, inputs, context)
+
+    def _port(self) -> str:
+        return self.signature.inputs[0].name
+
+    def _named(self, parsed: dict[str, Any]) -> bool:
+        return set(parsed) == {port.name for port in self.signature.inputs}
+
+    def _by_name(self, parsed: Any) -> dict[str, Any]:
+        names = [port.name for port in self.signature.inputs]
+        if isinstance(parsed, dict) and set(parsed) & set(names):
+            return parsed
+        if len(names) == 1:
+            return {names[0]: parsed}
+        raise InvalidInput(f"expected a JSON object with {', '.join(names)}")
+
+
+def _looks_like_v2(parsed: dict[str, Any]) -> bool:
+    inputs = parsed.get("inputs")
+    return (
+        isinstance(inputs, list)
+        and bool(inputs)
+        and all(isinstance(item, dict) and "datatype" in item for item in inputs)
+    )
+
+
+def _is_json(request: WireRequest) -> bool:
+    kind = request.headers.get("content-type", "application/json")
+    return "json" in kind or kind.startswith(("text/plain", "application/x-www-form-urlencoded"))
+
+
+def _whole(result: Any) -> Reply:
+    """A payload model's reply: text and bytes as they are, anything else as JSON."""
+    if isinstance(result, bytes):
+        return Reply(200, result, {"content-type": "application/octet-stream"})
+    if isinstance(result, str):
+        return Reply(200, result.encode(), {"content-type": "text/plain"})
+    return Reply(200, encode_json(result), dict(JSON))
+
+
+def _valid_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True

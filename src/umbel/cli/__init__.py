@@ -1,0 +1,45 @@
+"""The ``umbel`` command: verbs, each a few lines over a library function.
+
+Exit codes: 0 done, 1 bad input or a failed check (all findings on stderr), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from umbel.cli import call, check, plan, run, show
+from umbel.cli.reporting import report_error
+from umbel.graph.errors import UmbelError
+
+VERBS = (check, show, plan, run, call)
+"""Modules with ``add(subparsers)``, in the order of ``umbel --help``."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of all verbs."""
+    import umbel
+
+    top = argparse.ArgumentParser(prog="umbel", description="Inference graphs on Ray Serve.")
+    top.add_argument("--version", action="version", version=f"umbel {umbel.__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb in VERBS:
+        verb.add(verbs)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        return code
+    except UmbelError as error:
+        report_error(error, as_json=getattr(arguments, "json", False))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1

@@ -1,0 +1,65 @@
+"""``umbel run FILE…``: serve in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import Any
+
+import umbel
+from umbel.cli import files
+from umbel.cli.reporting import print_findings
+from umbel.graph import passes
+
+
+def add(verbs: Any) -> None:
+    """Declare the verb."""
+    verb = verbs.add_parser("run", help="serve graphs until Ctrl-C, on embedded Ray or in process")
+    verb.add_argument("files", nargs="+", metavar="FILE")
+    verb.add_argument("--local", action="store_true", help="in this process, without Ray")
+    verb.add_argument("--host", default="127.0.0.1")
+    verb.add_argument("--port", type=int, default=8000)
+    verb.add_argument("--num-cpus", type=int, default=None, help="CPUs that Ray may use")
+    verb.add_argument(
+        "--max-body-mb", type=float, default=64.0, help="largest request body, in MiB"
+    )
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, plan and serve. Prints ``ready <url>`` for each graph once it answers."""
+    loaded = files.load(arguments.files).or_raise()
+    print_findings(loaded.findings)
+    plan = passes.plan(loaded.program)
+    limit = int(arguments.max_body_mb * 1024 * 1024)
+    if arguments.local:
+        from umbel.serving.local_server import serve_local
+
+        asyncio.run(
+            serve_local(
+                plan,
+                host=arguments.host,
+                port=arguments.port,
+                version=umbel.__version__,
+                ready=_print_ready,
+                body_limit=limit,
+            )
+        )
+        return 0
+    from umbel.serving.ray_server import serve_on_ray
+
+    serve_on_ray(
+        plan,
+        loaded.sources,
+        host=arguments.host,
+        port=arguments.port,
+        num_cpus=arguments.num_cpus,
+        version=umbel.__version__,
+        ready=_print_ready,
+        body_limit=limit,
+    )
+    return 0
+
+
+def _print_ready(url: str) -> None:
+    print(f"ready {url}", flush=True)
