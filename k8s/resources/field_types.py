@@ -34,8 +34,7 @@ def fields_of(type_name: str) -> Fields:
     if declared is None:
         return {}
     found: dict[str, FieldType] = {}
-    for part in declared.split(";"):
-        part = part.strip()
+    for part in map(str.strip, declared.split(";")):
         if part.startswith("&"):
             found.update(fields_of(part[1:]))
             continue

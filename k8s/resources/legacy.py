@@ -71,10 +71,11 @@ def _endpoints(conversion: Conversion, spec: dict[str, Any], flat: bool) -> dict
     rest = {key: value for key, value in spec.items() if key not in ("default", "canary")}
     percent = rest.pop("canaryTrafficPercent", None)
     if isinstance(canary, dict):
-        share = ("spec", "canaryTrafficPercent")
+        share: Path = ("spec", "canaryTrafficPercent")
         if flat and "trafficPercent" in canary:
             canary = dict(canary)
-            percent, share = canary.pop("trafficPercent"), ("spec", "canary", "trafficPercent")
+            percent = canary.pop("trafficPercent")
+            share = ("spec", "canary", "trafficPercent")
         converted = _with_canary(conversion, converted, canary, percent, flat)
         conversion.move(("spec", "canary", 0, "trafficPercent"), share)
     elif percent:
@@ -93,7 +94,7 @@ def _with_canary(
     for name in ("transformer", "explainer"):
         if name in other:
             conversion.lost.append(
-                ((*old, name), f"a canary has only a predictor today; spec.default's {name} is used")
+                ((*old, name), f"a canary is only a predictor today; spec.default's {name} is used")
             )
     if isinstance(spec.get("predictor"), dict) and isinstance(other.get("predictor"), dict):
         spec = {**spec, "predictor": {"name": "default", **spec["predictor"]}}
@@ -168,6 +169,6 @@ def _block(
     if "modelClassName" in converted:
         del converted["modelClassName"]
         conversion.lost.append(
-            ((*old, "modelClassName"), "models bring their own class today (TorchServe, TorchScript)")
+            ((*old, "modelClassName"), "a model archive brings its own class today")
         )
     return converted

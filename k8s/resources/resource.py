@@ -10,7 +10,7 @@ from umbel.graph.findings import Finding, Place, Severity
 from umbel.graph.yaml_source import Document, Path, PathPart, parse_path
 from umbel.k8s.resources.declared import Declared
 
-SpecT = TypeVar("SpecT", bound=Declared, covariant=True)
+SpecT_co = TypeVar("SpecT_co", bound=Declared, covariant=True)
 
 DEFAULT_NAMESPACE = "default"
 
@@ -24,7 +24,7 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Resource(Generic[SpecT]):
+class Resource(Generic[SpecT_co]):
     """One resource of today's API version.
 
     ``spec`` is the typed form, ``data`` the whole resource as plain data; both are without the
@@ -35,7 +35,7 @@ class Resource(Generic[SpecT]):
     kind: str
     name: str
     namespace: str
-    spec: SpecT
+    spec: SpecT_co
     data: Mapping[str, Any] = field(repr=False)
     document: Document = field(repr=False)
     moves: tuple[Move, ...] = field(default=(), repr=False)
