@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from umbel.graph.conditions.limits import MAX_DEPTH, GaveUp
-from umbel.graph.conditions.raw_json import members, next_value, string_end
+from umbel.graph.conditions.raw_json import members, next_value, parse, string_end
 from umbel.graph.conditions.results import JsonType, Result
 
 _WHITESPACE = bytes(range(0x21))
@@ -39,9 +39,8 @@ def ugly(text: bytes) -> bytes:
 def pretty(text: bytes, layout: Layout) -> bytes:
     """The text's first value on lines of its own, with a newline at the end."""
     found = next_value(text, 0)
-    value = found[0] if found else Result()
     writer = _Writer(layout)
-    writer.write(value, 0)
+    writer.write(found[0] if found else parse(text), 0)
     written = bytes(writer.out)
     return written + b"\n" if written else written
 

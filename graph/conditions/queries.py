@@ -110,6 +110,9 @@ def parse(path: bytes) -> tuple[Query, int]:
         return Query(path[2:end].strip(SPACE), all=is_all), end + 1
     text = path[comparison:end].strip(SPACE)
     sign = next((sign for sign in _OPERATORS if text.startswith(sign)), b"")
+    if text == b"!":
+        # Alone it is an operator, one that nothing satisfies; before other text it is none.
+        sign = text
     value = text[len(sign) :].strip(SPACE)
     if len(value) >= 2 and value.startswith(b'"') and value.endswith(b'"'):
         value = strings_in_json.unescape(value[1:-1]) if has_escapes else value[1:-1]
