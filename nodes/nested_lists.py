@@ -28,6 +28,8 @@ _LISTS = {list, tuple}
 _NUMBERS = {int, float}
 _LARGEST = {2: float(np.finfo(np.float16).max), 4: float(np.finfo(np.float32).max)}
 """Bytes of a narrow float → its largest number. A NaN fails the comparison: the slow path."""
+_FEW = 256
+"""Up to here min and max of a list are faster than two numpy passes."""
 _PLAIN = {int, float, bool, str, bytes, type(None), dict}
 
 
@@ -109,7 +111,7 @@ def _floats(
     shape: tuple[int, ...], flat: Sequence[Any], target: np.dtype[Any], what: str
 ) -> Array:
     largest = _LARGEST.get(target.itemsize)
-    if largest and flat and -largest <= min(flat) and max(flat) <= largest:
+    if largest and 0 < len(flat) <= _FEW and -largest <= min(flat) and max(flat) <= largest:
         return np.array(flat, dtype=target)
     try:
         wide = np.array(flat, dtype=np.float64)

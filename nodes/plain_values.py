@@ -173,4 +173,6 @@ def _parse(text: str | bytes | bytearray, what: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise InvalidInput(f"{what}: expected a JSON object, got {describe(text)}: {error}") from None
+        raise InvalidInput(
+            f"{what}: expected a JSON object, got {describe(text)}: {error}"
+        ) from None

@@ -37,10 +37,11 @@ def tensor_from_bytes(data: memoryview, datatype: str, shape: tuple[int, ...], w
     return np.frombuffer(data, dtype=dtype).astype(dtype.newbyteorder("=")).reshape(shape)
 
 
-def tensor_to_bytes(tensor: Tensor) -> bytes:
-    """The tensor's elements as the extension wants them."""
+def tensor_to_bytes(tensor: Tensor) -> bytes | memoryview:
+    """The tensor's elements as the extension wants them; a view where they lie so already."""
     if tensor.datatype != "BYTES":
-        return tensor.array.astype(WIRE_DTYPES[tensor.datatype], copy=False).tobytes()
+        array = np.ascontiguousarray(tensor.array, dtype=WIRE_DTYPES[tensor.datatype])
+        return array.reshape(-1).view(np.uint8).data if array.size else b""
     parts: list[bytes] = []
     for element in tensor.array.reshape(-1).tolist():
         parts.append(_LENGTH.pack(len(element)))

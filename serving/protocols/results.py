@@ -55,9 +55,11 @@ def v2_response(
     tensors: list[Tensor] = []
     for port in signature.outputs:
         value, name = outputs[port.name], output_name(port, signature)
-        if len(outputs) == 1 and not signature.keyed and _is_frame(value):
+        if isinstance(value, np.ndarray) or signature.keyed or len(outputs) > 1:
+            tensors.append(_tensor(name, value, port.type))
+        elif _is_frame(value):
             tensors += [_tensor(str(key), value[key]) for key in value.columns]
-        elif len(outputs) == 1 and not signature.keyed and isinstance(value, Mapping) and value:
+        elif isinstance(value, Mapping) and value:
             tensors += [_tensor(str(key), item) for key, item in value.items()]
         else:
             tensors.append(_tensor(name, value, port.type))
@@ -107,6 +109,8 @@ def _column(value: Any) -> list[Any] | None:
 def _tensor(name: str, value: Any, type: ValueType | None = None) -> Tensor:
     if type is not None and type.is_tensor and type.dtype is not None:
         return _declared(name, value, type)
+    if isinstance(value, np.ndarray):
+        return _of_array(name, value)
     if isinstance(value, bool):
         return tensor_of(name, np.array([value]))
     if isinstance(value, (int, float)) and not isinstance(value, np.generic):

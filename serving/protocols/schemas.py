@@ -62,9 +62,9 @@ def v1_request(signature: Signature) -> Schema:
     required = [port.name for port in signature.inputs if port.required]
     by_name: Schema = {"type": "object", "properties": columns, "required": required}
     if len(signature.inputs) == 1:
-        type = signature.inputs[0].type
-        instances = value_schema(type)
-        if type.form in _SINGLE:
+        only = signature.inputs[0].type
+        instances = value_schema(only)
+        if only.form in _SINGLE:
             instances = {"type": "array", "items": instances, "minItems": 1, "maxItems": 1}
         elif "type" not in instances:
             instances = {**instances, "type": "array"}

@@ -141,7 +141,7 @@ def _write(
     head: dict[str, Any], key: str, tensors: tuple[Tensor, ...], binary: Callable[[str], bool]
 ) -> tuple[bytes, Headers]:
     items: list[dict[str, Any]] = []
-    chunks: list[bytes] = []
+    chunks: list[bytes | memoryview] = []
     for tensor in tensors:
         item: dict[str, Any] = {
             "name": tensor.name, "shape": tensor.shape, "datatype": tensor.datatype,

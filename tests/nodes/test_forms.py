@@ -69,7 +69,9 @@ def test_any_value_converts_or_is_invalid_input(dtype: str | None, value: object
         ("text", "float32", "got the string 'text'"),
     ],
 )
-def test_mistakes_name_the_place_and_what_came(value: object, dtype: str | None, words: str) -> None:
+def test_mistakes_name_the_place_and_what_came(
+    value: object, dtype: str | None, words: str
+) -> None:
     with pytest.raises(InvalidInput) as caught:
         convert(value, ValueType("ndarray", dtype), "input 'x'")
     assert words in str(caught.value)
@@ -118,7 +120,7 @@ def test_named_dims_agree_across_inputs() -> None:
     bound: Bound = {}
     column = ValueType("ndarray", None, ("batch",))
     convert([1, 2], column, "input 'a'", bound)
-    with pytest.raises(InvalidInput, match="input 'b': .*batch = 2 as in input 'a', not 3"):
+    with pytest.raises(InvalidInput, match=r"input 'b': .*batch = 2 as in input 'a', not 3"):
         convert([1, 2, 3], column, "input 'b'", bound)
 
 
@@ -184,7 +186,7 @@ def test_plain_forms(value: Any, form: Any, expected: object) -> None:
     ],
 )
 def test_plain_forms_refuse_other_values(value: Any, form: Any) -> None:
-    with pytest.raises(InvalidInput, match="^x: expected "):
+    with pytest.raises(InvalidInput, match=r"^x: expected "):
         convert(value, ValueType(form), "x")
 
 

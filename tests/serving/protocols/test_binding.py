@@ -84,7 +84,7 @@ def test_one_value_forms_take_one_instance() -> None:
     text = Signature((Port("text", ValueType("str")),))
     assert bind_v1(v1({"instances": ["hi"]}), text) == {"text": "hi"}
     assert bind_v1(v1({"inputs": {"text": "hi"}}), text) == {"text": "hi"}
-    with pytest.raises(InvalidInput, match="expected one instance .* got 2"):
+    with pytest.raises(InvalidInput, match=r"expected one instance .* got 2"):
         bind_v1(v1({"instances": ["a", "b"]}), text)
     two = Signature((Port("text", ValueType("str")), Port("top", ValueType("int"), False)))
     assert bind_v1(v1({"instances": [{"text": "hi"}]}), two) == {"text": "hi"}

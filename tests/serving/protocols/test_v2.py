@@ -41,6 +41,15 @@ def tensors(draw: st.DrawFn) -> Tensor:
     return Tensor("x", "BYTES", array.shape, flat.reshape(array.shape))
 
 
+def is_text(tensor: Tensor) -> bool:
+    try:
+        return bool([item.decode() for item in tensor.array.reshape(-1).tolist()])
+    except AttributeError:
+        return True
+    except UnicodeDecodeError:
+        return False
+
+
 def same(left: Tensor, right: Tensor) -> bool:
     if (left.name, left.datatype, left.shape) != (right.name, right.datatype, right.shape):
         return False
@@ -76,12 +85,11 @@ def test_binary_responses_survive_the_wire(tensor: Tensor) -> None:
 @given(tensors())
 def test_json_responses_survive_the_wire_or_are_refused(tensor: Tensor) -> None:
     response = InferResponse("m", (tensor,))
-    try:
-        body, headers = encode_infer_response(response)
-    except InvalidInput as error:
-        assert "binary" in str(error)
-        assert tensor.datatype in ("FP16", "BYTES")
+    if tensor.array.size and (tensor.datatype == "FP16" or not is_text(tensor)):
+        with pytest.raises(InvalidInput, match="binary"):
+            encode_infer_response(response)
         return
+    body, headers = encode_infer_response(response)
     assert headers == {"content-type": "application/json"}
     finite = np.isfinite(tensor.array) if tensor.array.dtype.kind == "f" else np.array(True)
     got = decode_infer_response(body).outputs[0]
