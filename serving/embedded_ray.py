@@ -26,6 +26,7 @@ import psutil
 from umbel.graph import errors
 from umbel.serving import haproxy_launcher, lean_ray_node, ray_settings
 
+_MESSAGES = logging.getLogger("umbel.ray")
 _LONGEST_FOLDER = 32  # Ray appends up to 70 characters, and a Unix socket's path ends at 107
 
 
@@ -53,7 +54,7 @@ class EmbeddedRay:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="umbel-", dir="/tmp"))
         self._owns_folder = folder is None
 
-    def __enter__(self) -> EmbeddedRay:  # noqa: PYI034 - Self came with Python 3.11
+    def __enter__(self) -> EmbeddedRay:
         self.start()
         return self
 
@@ -79,7 +80,7 @@ class EmbeddedRay:
             raise RayUnavailable(f"{self.folder} is too long for Ray's sockets: at most 32 letters")
         self._prepare_environment()
         ray = _import_ray()
-        _quieten()
+        _log_messages()
         if ray.is_initialized():
             raise RayUnavailable("Ray already runs in this process: call ray.shutdown() first")
         handler = signal.getsignal(signal.SIGTERM)
@@ -105,7 +106,7 @@ class EmbeddedRay:
         ray = sys.modules.get("ray")
         if ray is not None and ray.is_initialized():
             _drain(self._haproxies(), self.settings.drain_s)
-            _drop_messages()
+            _MESSAGES.setLevel(logging.CRITICAL)  # the controller dies when told to: no news
             from ray import serve
 
             with contextlib.suppress(Exception):  # Ray dead already: nothing to end politely
@@ -188,17 +189,20 @@ def _import_ray() -> Any:
     return ray
 
 
-def _quieten() -> None:
-    for name in ("ray", "ray.serve"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _drop_messages() -> None:
-    """Ray's driver prints, on the user's terminal, that the controller dies when told to."""
+def _log_messages() -> None:
+    """Sends what Ray's daemons tell the driver (a worker died) to logging: Ray prints it on
+    stdout, between the lines that `umbel run` promises there."""
     from ray._private import worker
 
+    for name in ("ray", "ray.serve"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    _MESSAGES.setLevel(logging.WARNING)
+
+    def log(data: dict[str, Any], *_rest: Any, **_options: Any) -> None:
+        _MESSAGES.warning("%s", " ".join(data["lines"]))
+
     if hasattr(worker, "print_to_stdstream"):
-        worker.print_to_stdstream = lambda *_words, **_options: None
+        setattr(worker, "print_to_stdstream", log)  # noqa: B010 - a private name
 
 
 def _haproxy_binary() -> str | None:

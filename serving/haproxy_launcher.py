@@ -34,13 +34,14 @@ _MESSAGES = {
 def rewrite(configuration: str) -> str:
     """Ray's configuration without the two open frontends, and with JSON errors.
 
+    An unknown path is 404, or 503 as long as nothing at all is served.
     An error of HAProxy's own keeps its status (502, 503, 504), where Ray makes all of them
     500. Raises ValueError where something would still listen on every interface although the
     HTTP frontend was given an address: a Ray whose template changed must not open a port.
     """
     kept = [part for part in _sections(configuration) if not part.startswith(_REMOVED)]
     text = "".join(kept)
-    text = _NOT_FOUND.sub(_not_found, text)
+    text = _NOT_FOUND.sub(_not_found if "use_backend " in text else _not_yet, text)
     text = _ERROR_FILE.sub(_own_error, text)
     frontend = _FRONTEND_BIND.search(text)
     is_public = frontend is not None and frontend.group(1) == "*"
@@ -69,6 +70,15 @@ def _not_found(line: re.Match[str]) -> str:
     )
 
 
+def _not_yet(line: re.Match[str]) -> str:
+    """Before the first graph is up no path is wrong."""
+    body = r"{\"error\":\"Nothing is served yet.\"}"
+    return (
+        f"{line.group(1)}http-request return status 503 content-type application/json "
+        f'string "{body}" hdr retry-after 1'
+    )
+
+
 def _own_error(line: re.Match[str]) -> str:
     status = line.group(2)
     body = rf"{{\"error\":\"{_MESSAGES[status]}\"}}"
@@ -87,7 +97,7 @@ def main(arguments: list[str]) -> None:
             text = rewrite(file.read())
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-    os.execv(binary, [binary, *rest])
+    os.execv(binary, [binary, *rest])  # noqa: S606 - becoming HAProxy is the point
 
 
 if __name__ == "__main__":

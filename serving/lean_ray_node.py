@@ -19,11 +19,10 @@ def without_side_processes() -> Iterator[None]:
     """Within this block, ``ray.init`` starts GCS, raylet and the two agents only."""
     from ray._private import node, parameter
 
+    params: Any = getattr(parameter, "RayParams", None)
     with contextlib.ExitStack() as undo:
-        if hasattr(parameter, "RayParams") and hasattr(node.Node, "start_api_server"):
-            lean = functools.partial(
-                parameter.RayParams, no_monitor=True, include_log_monitor=False
-            )
+        if params is not None and hasattr(node.Node, "start_api_server"):
+            lean = functools.partial(params, no_monitor=True, include_log_monitor=False)
             undo.enter_context(_replaced(parameter, "RayParams", lean))
             undo.enter_context(_replaced(node.Node, "start_api_server", _start_nothing))
         yield

@@ -160,7 +160,8 @@ def _why_not(host: str, port: int, error: OSError) -> str:
 def _listener(port: int) -> str:
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
-            is_it = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            address = connection.laddr
+            is_it = connection.status == psutil.CONN_LISTEN and address and address.port == port
             if is_it and connection.pid is not None:
                 return f"{psutil.Process(connection.pid).name()}, pid {connection.pid}"
     return "another program"
@@ -176,7 +177,7 @@ def _read(path: Path) -> RunRecord | None:
 
 def _folder() -> Path:
     """A fixed place, not one from the environment: two shells have to meet in it."""
-    folder = Path("/tmp") / f"umbel-{os.getuid()}"
+    folder = Path("/tmp") / f"umbel-{os.getuid()}"  # noqa: S108 - checked below
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:

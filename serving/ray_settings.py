@@ -116,6 +116,8 @@ def _ray_itself() -> dict[str, str]:
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_enable_metrics_collection": "0",
+        # Ray starts as many workers ahead as it may start at once: by default, one a core.
+        "RAY_worker_maximum_startup_concurrency": str(min(8, max(2, os.cpu_count() or 2))),
         "RAY_LOG_TO_DRIVER": "0",
         "RAY_DEDUP_LOGS": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

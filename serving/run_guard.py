@@ -16,6 +16,7 @@ Run as ``python -IS run_guard.py PIPE RUN_ID FOLDER RECORD``; standard library o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -92,10 +93,8 @@ def _environment(pid: int) -> list[bytes]:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(OSError):
         os.kill(pid, signal.SIGKILL)
-    except OSError:
-        pass
 
 
 def main(arguments: list[str]) -> None:

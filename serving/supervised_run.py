@@ -176,10 +176,10 @@ class _Supervision:
                 os.close(go)
                 code = self._serve(self._scope)
         except errors.UmbelError as error:
-            print(f"error: {error}", file=sys.stderr)
+            sys.stderr.write(f"error: {error}\n")
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
-        except BaseException:  # noqa: BLE001 - the last frame of this process
+        except BaseException:
             traceback.print_exc()
         finally:
             with contextlib.suppress(OSError, ValueError):
@@ -218,13 +218,13 @@ class _Supervision:
         if self._asked > 1:
             return 130
         if self._overdue:
-            print("error: the run did not stop in time and was killed", file=sys.stderr)
+            sys.stderr.write("error: the run did not stop in time and was killed\n")
             return 1
         if self._asked:
             return 0
         if status < 0:
             name = signal.Signals(-status).name
-            print(f"error: the serving process was killed ({name})", file=sys.stderr)
+            sys.stderr.write(f"error: the serving process was killed ({name})\n")
             return 1
         return status
 

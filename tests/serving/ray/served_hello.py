@@ -59,7 +59,8 @@ def serve_hello(scope: supervised_run.RunScope) -> int:
             pass
 
         serve.run(Greeter.bind(), name="hello", route_prefix="/hello")
-        print(f"ready {scope.run_id}", flush=True)
+        sys.stdout.write(f"ready {scope.run_id}\n")
+        sys.stdout.flush()
         scope.wait_for_stop()
     return 0
 

@@ -48,7 +48,7 @@ class Run:
                 self.run_id = line.split()[1]
                 self.session = self._serving_process()
                 return self
-        raise AssertionError(self.process.communicate()[1])
+        raise AssertionError(self.process.communicate()[1])  # it ended: the reason is there
 
     def _serving_process(self) -> int:
         children = psutil.Process(self.process.pid).children()
@@ -60,6 +60,12 @@ class Run:
     def stop(self, number: int) -> int:
         self.process.send_signal(number)
         return self.process.wait(timeout=60)
+
+
+def _close(run: Run) -> None:
+    for stream in (run.process.stdout, run.process.stderr):
+        if stream is not None:
+            stream.close()
 
 
 def _is_guard(process: psutil.Process) -> bool:
@@ -74,6 +80,7 @@ def running(port: int) -> Iterator[Run]:
     finally:
         if run.process.poll() is None:
             run.stop(signal.SIGTERM)
+        _close(run)
 
 
 @pytest.fixture()
@@ -171,6 +178,7 @@ def test_a_stop_during_the_start_ends_at_once(port: int) -> None:
     assert run.stop(signal.SIGINT) == 0
     assert time.monotonic() - started < 10
     assert run_guard.members(run.session, "none") == []
+    _close(run)
 
 
 def test_two_runs_live_side_by_side_and_one_port_has_one_run(port: int) -> None:
