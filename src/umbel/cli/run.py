@@ -8,8 +8,10 @@ from typing import Any
 
 import umbel
 from umbel.cli import files
-from umbel.cli.reporting import print_findings
+from umbel.cli.reporting import print_findings, report_error
 from umbel.graph import passes
+from umbel.graph.errors import UmbelError
+from umbel.graph.plan import Plan
 
 
 def add(verbs: Any) -> None:
@@ -28,37 +30,56 @@ def add(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, plan and serve. Prints ``ready <url>`` for each graph once it answers."""
-    loaded = files.load(arguments.files).or_raise()
-    print_findings(loaded.findings)
-    plan = passes.plan(loaded.program)
-    limit = int(arguments.max_body_mb * 1024 * 1024)
-    if arguments.local:
-        from umbel.serving.local_server import serve_local
+    return _in_process(arguments) if arguments.local else _on_ray(arguments)
 
-        asyncio.run(
-            serve_local(
-                plan,
-                host=arguments.host,
-                port=arguments.port,
-                version=umbel.__version__,
-                ready=_print_ready,
-                body_limit=limit,
-            )
+
+def _in_process(arguments: argparse.Namespace) -> int:
+    from umbel.serving.local_server import serve_local
+
+    asyncio.run(
+        serve_local(
+            _plan(arguments),
+            host=arguments.host,
+            port=arguments.port,
+            version=umbel.__version__,
+            ready=_print_ready,
+            body_limit=_body_limit(arguments),
         )
-        return 0
-    from umbel.serving.ray_server import serve_on_ray
-
-    serve_on_ray(
-        plan,
-        loaded.sources,
-        host=arguments.host,
-        port=arguments.port,
-        num_cpus=arguments.num_cpus,
-        version=umbel.__version__,
-        ready=_print_ready,
-        body_limit=limit,
     )
     return 0
+
+
+def _on_ray(arguments: argparse.Namespace) -> int:
+    from umbel.serving.supervised_run import RunScope, supervise
+
+    def serve(scope: RunScope) -> int:
+        from umbel.serving.ray_server import serve_on_ray
+
+        try:
+            serve_on_ray(
+                _plan(arguments),
+                scope,
+                cpus=arguments.num_cpus,
+                version=umbel.__version__,
+                ready=_print_ready,
+                body_limit=_body_limit(arguments),
+            )
+        except UmbelError as error:
+            report_error(error)
+            return 1
+        return 0
+
+    return supervise(serve, host=arguments.host, port=arguments.port)
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    loaded = files.load(arguments.files).or_raise()
+    print_findings(loaded.findings)
+    return passes.plan(loaded.program)
+
+
+def _body_limit(arguments: argparse.Namespace) -> int:
+    return int(arguments.max_body_mb * 1024 * 1024)
 
 
 def _print_ready(url: str) -> None:

@@ -1,0 +1,80 @@
+"""A plan as Ray Serve applications: one for each served graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray import serve
+
+from umbel.graph.errors import DeclarationError
+from umbel.graph.options import NodeOptions
+from umbel.graph.plan import Deployment, Plan
+from umbel.graph.steps import GraphName
+from umbel.serving import shipping
+from umbel.serving.ray_replicas import GraphReplica, NodeReplica, part_of
+
+IN_FLIGHT = 1000
+"""Requests that one replica may have in flight. Ray's default of 5 is made for models that
+occupy a replica; here the engine itself bounds what a node does at once."""
+
+
+class GraphNotStarted(DeclarationError):
+    """A graph could not be brought up on Ray. Names the graph and says why."""
+
+
+def application(
+    plan: Plan, name: GraphName, *, version: str, body_limit: int, replicas: int
+) -> Any:
+    """The Ray Serve application that serves the graph ``name``."""
+    part = part_of(plan, name)
+    payload = shipping.pack(part)
+    apart = {d.name: _node_deployment(d, payload) for d in part.deployments}
+    graph = serve.deployment(
+        name="graph",
+        num_replicas=replicas,
+        max_ongoing_requests=IN_FLIGHT,
+        health_check_period_s=5,
+        ray_actor_options={"num_cpus": 0.1},
+        graceful_shutdown_timeout_s=20,
+    )(serve.ingress()(GraphReplica))
+    return graph.bind(payload, version, body_limit, apart)
+
+
+def _node_deployment(deployment: Deployment, payload: bytes) -> Any:
+    return serve.deployment(
+        name=deployment.name,
+        max_ongoing_requests=deployment.options.max_concurrency or IN_FLIGHT,
+        ray_actor_options=actor_options(deployment.options),
+        **_replicas(deployment),
+    )(NodeReplica).bind(payload, deployment.graph, deployment.nodes)
+
+
+def actor_options(options: NodeOptions) -> dict[str, Any]:
+    """What one replica of a node reserves, in Ray's words."""
+    resources = options.resources
+    wanted: dict[str, Any] = {"num_cpus": 0.1 if resources.cpus is None else resources.cpus}
+    if resources.gpus:
+        wanted["num_gpus"] = resources.gpus
+    if resources.memory:
+        wanted["memory"] = resources.memory
+    if resources.accelerator:
+        wanted["accelerator_type"] = resources.accelerator
+    if resources.custom:
+        wanted["resources"] = dict(resources.custom)
+    if options.env:
+        wanted["runtime_env"] = dict(options.env)
+    return wanted
+
+
+def _replicas(deployment: Deployment) -> dict[str, Any]:
+    scale = deployment.scale
+    if scale.min == scale.ceiling:
+        return {"num_replicas": scale.min}
+    return {
+        "autoscaling_config": {
+            "min_replicas": scale.min,
+            "max_replicas": scale.ceiling,
+            "initial_replicas": scale.min,
+            "target_ongoing_requests": scale.target or 2,
+        }
+    }

@@ -1,0 +1,114 @@
+"""What runs inside Ray Serve replicas: a graph with its fused nodes, or one node apart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from umbel.graph.errors import NodeFailed, UmbelError
+from umbel.graph.ir import Graph, Node
+from umbel.graph.plan import Plan
+from umbel.graph.steps import GraphName, NodeName
+from umbel.nodes.loaded import Handle, LoadedNode
+from umbel.nodes.loading import load
+from umbel.nodes.request_context import RequestContext, enter
+from umbel.serving import shipping
+from umbel.serving.graph_host import GraphHost
+from umbel.serving.http_app import HttpApp
+from umbel.serving.replica_loopback import listen_on_loopback
+
+log = logging.getLogger("umbel")
+
+Wire = tuple[str, float | None, dict[str, str], tuple[tuple[str, str], ...]]
+"""A request context on its way: id, seconds left, headers, header list."""
+
+
+def to_wire(context: RequestContext) -> Wire:
+    """What of a context another process needs. Deadlines travel as seconds left, since clocks
+    of two machines differ."""
+    return (context.id, context.remaining(), dict(context.headers), context.header_list)
+
+
+def from_wire(wire: Wire) -> RequestContext:
+    """The context in the other process."""
+    id_, left, headers, header_list = wire
+    deadline = None if left is None else time.monotonic() + left
+    return RequestContext(id_, deadline, headers, header_list)
+
+
+class NodeReplica:
+    """The nodes of one deployment, called by graph replicas."""
+
+    async def __init__(self, payload: bytes, graph: str, nodes: tuple[str, ...]) -> None:
+        listen_on_loopback()
+        plan = shipping.unpack(payload)
+        declared = plan.program.graphs[GraphName(graph)].nodes
+        self._nodes: dict[str, LoadedNode] = {}
+        for name in nodes:
+            self._nodes[name] = await asyncio.to_thread(load, declared[NodeName(name)])
+
+    async def call(self, node: str, values: dict[str, Any], wire: Wire) -> tuple[bool, Any]:
+        """``(True, value)``, or ``(False, error)``: an error of umbel's own tree, which every
+        process can read. A node's own exception stays in this replica's log."""
+        context = from_wire(wire)
+        enter(context)
+        try:
+            return True, await self._nodes[node](values, context)
+        except UmbelError as error:
+            return False, error
+        except Exception:
+            log.exception("node %r failed (request %s)", node, context.id)
+            return False, NodeFailed(node, context.id)
+
+
+class RemoteNode:
+    """The engine's handle of a node in another deployment."""
+
+    inline = False
+
+    def __init__(self, node: str, deployment: Any) -> None:
+        self._node = node
+        self._call = deployment.call
+
+    async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
+        done, value = await self._call.remote(self._node, values, to_wire(context))
+        if done:
+            return value
+        raise value
+
+
+class GraphReplica:
+    """One served graph, its fused nodes, and the HTTP application in front of them."""
+
+    async def __init__(
+        self, payload: bytes, version: str, body_limit: int, deployments: Mapping[str, Any]
+    ) -> None:
+        listen_on_loopback()
+        plan = shipping.unpack(payload)
+        self._remote: dict[tuple[str, str], Handle] = {}
+        for deployment in plan.deployments:
+            for node in deployment.nodes:
+                handle = deployments[deployment.name]
+                self._remote[deployment.graph, node] = RemoteNode(node, handle)
+        self._host = GraphHost(plan, version, self._find_remote)
+        self._body_limit = body_limit
+        await self._host.start()
+
+    def _find_remote(self, graph: Graph, node: Node) -> Handle | None:
+        return self._remote.get((graph.name, node.name))
+
+    def __serve_build_asgi_app__(self) -> HttpApp:  # noqa: PLW3201  the name is Ray Serve's
+        return HttpApp(self._host, body_limit=self._body_limit)
+
+    async def __del__(self) -> None:
+        await self._host.close()
+
+
+def part_of(plan: Plan, name: GraphName) -> Plan:
+    """The part of a plan that one served graph needs."""
+    program = plan.program.only(name)
+    deployments = tuple(d for d in plan.deployments if d.graph in program.graphs)
+    return Plan(program, deployments)

@@ -1,0 +1,90 @@
+"""``umbel run`` on embedded Ray."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable
+from typing import Any
+
+from umbel.graph.errors import DeclarationError
+from umbel.graph.plan import Plan
+from umbel.serving.embedded_ray import EmbeddedRay
+from umbel.serving.ray_settings import RaySettings
+from umbel.serving.supervised_run import RunScope
+
+
+def serve_on_ray(
+    plan: Plan,
+    scope: RunScope,
+    *,
+    cpus: int | None,
+    version: str,
+    body_limit: int,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve a plan until a stop is asked for. ``ready`` gets each graph's URL once it answers.
+
+    Raises ``GraphNotStarted`` for the first graph that cannot start; nothing stays then.
+    """
+    settings = RaySettings(host=scope.host, port=scope.port, cpus=cpus)
+    with EmbeddedRay(settings, run_id=scope.run_id, folder=scope.folder):
+        deploy(plan, version=version, body_limit=body_limit)
+        for name in plan.program.served:
+            _await_answer(scope.host, scope.port, f"/{name}/v2/health/ready")
+            ready(f"http://{scope.host}:{scope.port}/{name}")
+        scope.wait_for_stop()
+
+
+def deploy(plan: Plan, *, version: str, body_limit: int, replicas: int = 1) -> None:
+    """Bring up all served graphs on the Ray that this process is connected to.
+
+    Raises ``GraphNotStarted``.
+    """
+    from ray import serve
+
+    from umbel.serving.ray_applications import GraphNotStarted, application
+
+    targets: list[Any] = []
+    for name in plan.program.served:
+        built = application(
+            plan, name, version=version, body_limit=body_limit, replicas=replicas
+        )
+        targets.append(serve.RunTarget(built, name=name, route_prefix=f"/{name}"))
+    try:
+        serve.run_many(targets, wait_for_ingress_deployment_creation=True)
+    except RuntimeError as error:
+        raise GraphNotStarted(_reason(plan, str(error))) from error
+
+
+def _reason(plan: Plan, text: str) -> str:
+    from ray import serve
+
+    for name, app in serve.status().applications.items():
+        if app.status in ("DEPLOY_FAILED", "UNHEALTHY") and name in plan.program.served:
+            message = "; ".join(d.message for d in app.deployments.values() if d.message)
+            return f"graph {name!r} cannot start: {last_error(message or app.message or text)}"
+    return f"a graph cannot start: {last_error(text)}"
+
+
+def last_error(text: str) -> str:
+    """The line of a replica's traceback that says what happened."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if "Error: " in line or "cannot start" in line]
+    return telling[-1] if telling else (lines[-1] if lines else "no reason was given")
+
+
+def _await_answer(host: str, port: int, path: str, patience_s: float = 120.0) -> None:
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        try:
+            connection = http.client.HTTPConnection(host, port, timeout=5)
+            connection.request("GET", path)
+            reply = connection.getresponse()
+            reply.read()
+            if reply.status < 500 and reply.status != 404:
+                return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise DeclarationError(f"nothing answers at http://{host}:{port}{path}")
