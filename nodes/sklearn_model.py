@@ -1,0 +1,196 @@
+"""scikit-learn models: skops files, and joblib or pickle files where those are allowed."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import skops.io
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from umbel.graph.errors import DeclarationError, InvalidInput, MissingExtra
+from umbel.graph.implementations import ModelFile
+from umbel.graph.value_types import Port, Signature, ValueType
+from umbel.nodes import forms
+from umbel.nodes.code_in_files import Permission, permission
+from umbel.nodes.descriptions import describe, listing
+from umbel.nodes.model_location import model_file
+from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
+
+SUFFIXES = (".skops", ".joblib", ".pkl", ".pickle")
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform",
+           "score_samples")
+SETTINGS = {
+    "method": f"what is called: {', '.join(METHODS)}",
+    "trusted": "a list of types that a .skops file may hold beyond scikit-learn's own",
+    **PERMISSIONS,
+}
+
+_CLIENTS = (
+    "Input X contains", "Input contains", "could not convert string", "Found array with",
+    "Found unknown categories", "Expected 2D array", "X has ", "columns are missing",
+    "Cannot use median", "Specifying the columns",
+)
+"""What scikit-learn says where the values of X are wrong: the caller's mistakes."""
+
+
+class SklearnModel:
+    """One fitted estimator. ``predict(x)`` calls the chosen method with rows ``[batch, n]``.
+
+    Values may be an array, a list of rows, and for a model that was fitted with column names
+    also a DataFrame, a list of objects or an object of columns.
+    """
+
+    def __init__(self, estimator: Any, method: str) -> None:
+        self._call = getattr(estimator, method)
+        names = getattr(estimator, "feature_names_in_", None)
+        self._names: list[str] | None = None if names is None else [str(n) for n in names]
+        self._columns: int | None = getattr(estimator, "n_features_in_", None)
+        shape = None if self._columns is None else ("batch", self._columns)
+        self._type = ValueType("ndarray", shape=shape)
+        output = ValueType("ndarray", _output_dtype(estimator, method))
+        self.signature: Signature | None = Signature(
+            (Port("x", self._type),), (Port("output", output),)
+        )
+
+    def predict(self, x: Any) -> Any:
+        """The method's result as numpy, first axis the rows. Raises InvalidInput."""
+        rows = self._table(x) if self._names is not None else self._rows(x)
+        try:
+            with joblib.parallel_config(backend="sequential"):
+                return _plain(self._call(rows))
+        except (ValueError, TypeError) as error:
+            if any(text in str(error) for text in _CLIENTS):
+                raise InvalidInput(f"input 'x': {str(error).splitlines()[0]}") from None
+            raise
+
+    def _rows(self, x: Any) -> Any:
+        if isinstance(x, Mapping) or (isinstance(x, list) and x and isinstance(x[0], Mapping)):
+            raise InvalidInput(
+                f"input 'x': expected {self._type}, got named columns; "
+                "the model was fitted without column names"
+            )
+        return forms.convert(x, self._type, "input 'x'")
+
+    def _table(self, x: Any) -> Any:
+        """A DataFrame with the columns the model was fitted with, in their order."""
+        names = self._names or []
+        if isinstance(x, np.ndarray):
+            x = forms.convert(x, self._type, "input 'x'")
+        if isinstance(x, list) and x and isinstance(x[0], Mapping):
+            x = [_row(row) for row in x]
+        table = forms.convert(x, ValueType("dataframe"), "input 'x'")
+        sent = [str(column) for column in table.columns]
+        if sent == [str(number) for number in range(len(sent))]:  # no names were sent
+            if len(sent) != len(names):
+                raise InvalidInput(
+                    f"input 'x': expected {len(names)} columns {listing(names)}, got {len(sent)}"
+                )
+            table.columns = names
+            return table
+        missing = [name for name in names if name not in sent]
+        if missing:
+            raise InvalidInput(
+                f"input 'x': columns {listing(missing)} are missing; "
+                f"expected {listing(names)}, got {listing(sent)}"
+            )
+        return table[names]
+
+
+def open_model(code: ModelFile) -> SklearnModel:
+    """The model at ``code.uri``: a file, or a folder with ``model.skops``, ``model.joblib``,
+    ``model.pkl`` or ``model.pickle``. KServe's variable ``PREDICT_PROBA=true`` is obeyed
+    where no method is set. Raises DeclarationError."""
+    settings = ModelSettings(code, SETTINGS)
+    proba = os.environ.get("PREDICT_PROBA", "").lower() == "true"
+    method = settings.text("method", "predict_proba" if proba else "predict", METHODS)
+    path = model_file(code, SUFFIXES)
+    allowed = permission(settings)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", message="Trying to unpickle estimator")
+        if path.suffix == ".skops":
+            estimator = _open_skops(path, list(settings.texts("trusted")), allowed)
+        else:
+            estimator = _open_pickle(path, allowed)
+    if not hasattr(estimator, method):
+        offered = [name for name in METHODS if hasattr(estimator, name)]
+        raise DeclarationError(
+            f"{path}: {describe(estimator)} has no method {method!r}; it has {listing(offered)}"
+        )
+    return SklearnModel(estimator, method)
+
+
+def _open_skops(path: Path, trusted: list[str], allowed: Permission) -> Any:
+    if allowed.vouched(path):
+        trusted = [*trusted, *skops.io.get_untrusted_types(file=path)]
+    try:
+        return skops.io.load(path, trusted=trusted)
+    except UntrustedTypesFoundException as error:
+        found = skops.io.get_untrusted_types(file=path)
+        every = sorted({*trusted, *found})
+        raise DeclarationError(
+            f"{path} holds types that skops does not trust: {', '.join(sorted(found))}. "
+            f'If you trust the file, write settings={{"trusted": {_quoted(every)}}}. {error}'
+        ) from None
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise _broken(path, "skops", error) from error
+
+
+def _open_pickle(path: Path, allowed: Permission) -> Any:
+    with allowed.open(path, f"a {path.suffix.lstrip('.')} file (a pickle)") as file:
+        try:
+            return joblib.load(file)
+        except ModuleNotFoundError as error:
+            raise MissingExtra(str(path), error.name or "a library", "sklearn") from error
+        except Exception as error:  # unpickling raises whatever its code raises
+            raise _broken(path, "joblib or pickle", error) from error
+
+
+def _broken(path: Path, kind: str, error: Exception) -> DeclarationError:
+    return DeclarationError(
+        f"{path} cannot be read as a {kind} file: {type(error).__name__}: {error}; "
+        "is it complete, and saved with this version of scikit-learn?"
+    )
+
+
+def _quoted(names: list[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
+
+
+def _row(row: Any) -> Any:
+    """``{"a": [1]}`` is a row too: KServe's clients send it."""
+    if not isinstance(row, Mapping):
+        return row
+    return {
+        name: value[0] if isinstance(value, list) and len(value) == 1 else value
+        for name, value in row.items()
+    }
+
+
+def _output_dtype(estimator: Any, method: str) -> str | None:
+    if method != "predict":
+        return None if method == "transform" else "float64"
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return None
+    kind = getattr(classes, "dtype", np.dtype(object)).kind
+    return {"i": "int64", "u": "uint64", "f": "float64", "b": "bool"}.get(kind, "str")
+
+
+def _plain(result: Any) -> Any:
+    if isinstance(result, np.ndarray):
+        return result
+    if hasattr(result, "toarray"):  # a sparse matrix
+        return result.toarray()
+    if isinstance(result, list) and result and all(isinstance(part, np.ndarray) for part in result):
+        # predict_proba of several outputs: one [batch, classes] each
+        if len({part.shape for part in result}) == 1:
+            return np.stack(result, axis=1)
+        return {f"output_{number}": part for number, part in enumerate(result)}
+    return result.to_numpy() if hasattr(result, "to_numpy") else np.asarray(result)

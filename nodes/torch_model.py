@@ -1,0 +1,219 @@
+"""PyTorch models: torch.export programs, TorchScript, and safetensors weights with a class.
+
+A file of ``torch.save`` is a pickle and is not read at all: weights travel as safetensors.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from umbel.graph.errors import DeclarationError, InvalidInput, MissingExtra
+from umbel.graph.implementations import ModelFile
+from umbel.graph.value_types import DTYPES, Port, Signature, ValueType
+from umbel.nodes import forms
+from umbel.nodes.code_in_files import permission
+from umbel.nodes.model_location import model_file
+from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
+from umbel.nodes.torch_export_file import open_exported
+
+SUFFIXES = (".pt2", ".ts", ".pt", ".pth", ".safetensors")
+SETTINGS = {
+    "class": "module:Class that .safetensors weights are put into",
+    "kwargs": "what that class is made with",
+    "device": "cpu, cuda, cuda:N or auto (the default: cuda where there is one)",
+    "dtype": "the inputs' dtype (default: floats as the model's weights, integers as they come)",
+    **PERMISSIONS,
+}
+
+_SHAPE_ERRORS = (
+    "shapes cannot be multiplied", "size mismatch", "must match the size", "invalid for input of",
+    "Guard failed", "expected input", "Expected input", "to have", "Dimension out of range",
+    "index out of range", "must have the same dtype", "Expected tensor for argument",
+    "same number of dimensions", "can't be greater than actual", "vector + matrix",
+    "out of bounds for dimension", "to be in range", "Sizes of tensors",
+)
+"""What torch says where an input's shape, dtype or index does not fit the model."""
+
+
+class TorchModel:
+    """One module on one device. ``predict(x)`` takes and gives numpy arrays.
+
+    A torch tensor that comes is used where it lies, and the answer stays a tensor.
+    """
+
+    def __init__(
+        self, module: Callable[..., Any], signature: Signature | None, device: torch.device,
+        dtype: torch.dtype | None, weights: torch.dtype,
+    ) -> None:
+        self.signature = signature
+        self._module, self._device = module, device
+        self._dtype, self._weights = dtype, weights
+        self._inputs = signature.inputs if signature is not None else (Port("x"),)
+
+    def predict(self, **values: Any) -> Any:
+        """The module's answer. Raises InvalidInput where an input does not fit the model."""
+        known = [port.name for port in self._inputs]
+        if set(values) != set(known):
+            raise InvalidInput(f"expected the inputs {known}, got {sorted(values)}")
+        bound: dict[str, tuple[int, str]] = {}
+        tensors = [self._tensor(values[p.name], p, bound) for p in self._inputs]
+        as_tensors = any(isinstance(value, torch.Tensor) for value in values.values())
+        try:
+            with torch.inference_mode():
+                result = self._module(*tensors)
+        except (RuntimeError, AssertionError, IndexError, ValueError) as error:
+            said = str(error)
+            if any(text in said for text in _SHAPE_ERRORS) or isinstance(error, IndexError):
+                shapes = {p.name: list(t.shape) for p, t in zip(self._inputs, tensors, strict=True)}
+                raise InvalidInput(
+                    f"the model does not take inputs of shape {shapes}: {_reason(said)}"
+                ) from None
+            raise
+        return result if as_tensors else _plain(result)
+
+    def _tensor(self, value: Any, port: Port, bound: dict[str, tuple[int, str]]) -> torch.Tensor:
+        what = f"input {port.name!r}"
+        wanted = ValueType("torch", port.type.dtype, port.type.shape)
+        tensor: torch.Tensor = forms.convert(value, wanted, what, bound)
+        if port.type.dtype is None:
+            if self._dtype is not None:
+                tensor = tensor.to(self._dtype)
+            elif tensor.is_floating_point():
+                tensor = tensor.to(self._weights)
+        return tensor.to(self._device, non_blocking=True)
+
+
+def open_model(code: ModelFile) -> TorchModel:
+    """The model at ``code.uri``: a ``.pt2``, ``.ts``, TorchScript ``.pt`` or ``.safetensors``
+    file, or a folder with one. Raises DeclarationError."""
+    settings = ModelSettings(code, SETTINGS)
+    device = _device(settings.text("device", "auto"))
+    dtype = _dtype(settings)
+    path = model_file(code, SUFFIXES)
+    allowed = permission(settings)
+    if path.suffix == ".safetensors":
+        allowed.vouched(path)
+        module = _with_weights(path, settings, device)
+        signature = _named(list(inspect.signature(module.forward).parameters))
+        return TorchModel(module, signature, device, dtype, _weights_dtype(module.parameters()))
+    if path.suffix == ".pt2":
+        program = open_exported(path, allowed, device)
+        weights = _weights_dtype(program.parameters)
+        return TorchModel(program.call, program.signature, device, dtype, weights)
+    allowed.vouched(path)
+    script = _script(path, device)
+    signature = _named([argument.name for argument in script.forward.schema.arguments[1:]])
+    return TorchModel(script, signature, device, dtype, _weights_dtype(script.parameters()))
+
+
+def _device(asked: str) -> torch.device:
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+    except RuntimeError:
+        raise DeclarationError(f"there is no device {asked!r}; write cpu, cuda or auto") from None
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
+    ):
+        raise DeclarationError(
+            f"device {asked!r} is not here: this process sees {torch.cuda.device_count()} GPUs; "
+            "give the node gpus=1, or write settings={\"device\": \"cpu\"}"
+        )
+    return device
+
+
+def _dtype(settings: ModelSettings) -> torch.dtype | None:
+    name = settings.text("dtype", "")
+    found = getattr(torch, name, None) if name in DTYPES or name == "bfloat16" else None
+    if name and not isinstance(found, torch.dtype):
+        raise DeclarationError(f"setting 'dtype' is a dtype such as 'float32', not {name!r}")
+    return found
+
+
+def _script(path: Path, device: torch.device) -> Any:
+    try:
+        module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise DeclarationError(
+            f"{path} is no TorchScript file ({str(error).splitlines()[0]}). A file of torch.save "
+            "is a pickle and is not loaded: save the model with torch.export.save (.pt2), or its "
+            'weights with safetensors and write settings={"class": "module:Class"}'
+        ) from None
+    module.eval()
+    return module
+
+
+def _with_weights(path: Path, settings: ModelSettings, device: torch.device) -> torch.nn.Module:
+    try:
+        from safetensors.torch import load_file
+    except ModuleNotFoundError:
+        raise MissingExtra(str(path), "safetensors", "torch") from None
+    module = _module_class(path, settings.text("class"))(**settings.mapping("kwargs"))
+    if not isinstance(module, torch.nn.Module):
+        raise DeclarationError(f"{settings.text('class')} makes no torch.nn.Module: {module!r}")
+    try:
+        weights = load_file(path, device=str(device))
+        module.load_state_dict(weights, assign=True)
+    except Exception as error:  # SafetensorError has no public base but Exception
+        raise DeclarationError(
+            f"{path} does not fit {settings.text('class')}: {error}"
+        ) from error
+    return module.to(device).eval().requires_grad_(False)
+
+
+def _module_class(path: Path, reference: str) -> Callable[..., Any]:
+    module, colon, name = reference.partition(":")
+    if not (module and colon and name):
+        raise DeclarationError(
+            f"{path} holds weights only: name the class they belong to, as in "
+            f'settings={{"class": "my_package.models:Ranker"}} (now {reference!r})'
+        )
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise DeclarationError(f"there is no class {reference!r}: {error}") from error
+    if not callable(found):
+        raise DeclarationError(f"{reference!r} is no class: {found!r}")
+    return found  # type: ignore[no-any-return]
+
+
+def _named(names: list[str]) -> Signature | None:
+    """One port for each argument; of a single one there is nothing to tell."""
+    if len(names) == 1:
+        return None
+    return Signature(tuple(Port(name, ValueType("ndarray")) for name in names))
+
+
+def _reason(said: str) -> str:
+    """torch's own words without TorchScript's traceback, which ends in them."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    return lines[-1].removeprefix("RuntimeError: ") if "TorchScript" in lines[0] else lines[0]
+
+
+def _weights_dtype(parameters: Any) -> torch.dtype:
+    for parameter in parameters:
+        if parameter.is_floating_point():
+            return parameter.dtype  # type: ignore[no-any-return]
+    return torch.float32
+
+
+def _plain(result: Any) -> Any:
+    """The same with numpy arrays for tensors; bfloat16, which numpy lacks, as float32."""
+    if isinstance(result, torch.Tensor):
+        tensor = result.detach().cpu()
+        return tensor.float().numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
+    if isinstance(result, Mapping):
+        return {name: _plain(value) for name, value in result.items()}
+    if isinstance(result, (list, tuple)):
+        if len(result) == 1:
+            return _plain(result[0])
+        return {f"output_{number}": _plain(value) for number, value in enumerate(result)}
+    return np.asarray(result)
