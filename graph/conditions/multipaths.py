@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -34,31 +35,35 @@ class Selector:
 def selectors(path: bytes) -> tuple[tuple[Selector, ...], bytes] | None:
     """The entries of the multipath that begins ``path`` and what follows; None without an end."""
     found: list[Selector] = []
-    depth, start, colon, in_modifier = 1, 1, 0, False
-    position = 1
+    start, colon, in_modifier = 1, 0, False
+    for position, depth in _outside_quotes(path):
+        character = path[position]
+        if character == ord("@"):
+            in_modifier = in_modifier or path[position - 1] in b".|"
+        elif character == ord(":") and depth == 1:
+            colon = colon if in_modifier or colon else position
+        elif depth == 0 or (depth == 1 and character == ord(",")):
+            name = path[start:colon] if colon else b""
+            found.append(Selector(name, path[colon + 1 if colon else start : position]))
+            start, colon, in_modifier = position + 1, 0, False
+        if depth == 0:
+            return tuple(found), path[position + 1 :]
+    return None
+
+
+def _outside_quotes(path: bytes) -> Iterator[tuple[int, int]]:
+    """Positions after the first bracket that are not quoted or escaped, with their depth."""
+    depth, position = 1, 1
     while position < len(path):
         character = path[position]
         if character == ord("\\"):
             position += 1
         elif character == ord('"'):
             position = quoted_end(path, position)
-        elif character == ord("@"):
-            in_modifier = in_modifier or path[position - 1] in b".|"
-        elif character == ord(":"):
-            if not in_modifier and not colon and depth == 1:
-                colon = position
-        elif character in b"[({":
-            depth += 1
-        elif character in b"])}":
-            depth -= 1
-        if depth == 0 or (depth == 1 and character == ord(",")):
-            name = path[start:colon] if colon else b""
-            found.append(Selector(name, path[colon + 1 if colon else start : position]))
-            start, colon, in_modifier = position + 1, 0, False
-        if depth == 0:
-            return tuple(found), path[position + 1 :]
+        else:
+            depth += (character in b"[({") - (character in b"])}")
+            yield position, depth
         position += 1
-    return None
 
 
 def literal(path: bytes) -> tuple[bytes, bytes] | None:

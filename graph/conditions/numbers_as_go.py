@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 
@@ -35,9 +36,9 @@ def format_number(raw: bytes) -> bytes:
     if _WHOLE.fullmatch(raw):
         return raw
     number = parse(raw)
-    if number != number:
+    if math.isnan(number):
         return b"NaN"
-    if number in (float("inf"), float("-inf")):
+    if math.isinf(number):
         return b"+Inf" if number > 0 else b"-Inf"
     digits = format(Decimal(repr(number)), "f")
     return (digits.rstrip("0").rstrip(".") if "." in digits else digits).encode("ascii")

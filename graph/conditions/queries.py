@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from umbel.graph.conditions import numbers_as_go, strings_in_json, wildcards
 from umbel.graph.conditions.results import JsonType, Result, boolean
@@ -13,7 +15,7 @@ SPACE = bytes(range(0x21))
 """What gjson trims around the parts of a query."""
 
 _OPERATORS = (b"!=", b"!%", b"<=", b">=", b"==", b"<", b">", b"=", b"%")
-_ORDER: dict[bytes, Callable[[object, object], bool]] = {
+_ORDER: dict[bytes, Callable[[Any, Any], bool]] = {
     b"=": operator.eq,
     b"!=": operator.ne,
     b"<": operator.lt,
@@ -35,6 +37,11 @@ class Query:
     value: bytes = b""
     all: bool = False
 
+    @cached_property
+    def number(self) -> float:
+        """The value as numbers are compared with it: 0 if it is none."""
+        return numbers_as_go.parse(self.value)
+
     def accepts(self, found: Result) -> bool:
         """Whether an item matches in which ``path`` found ``found``."""
         if self.value.startswith(b"~"):
@@ -47,7 +54,7 @@ class Query:
             return self._accepts_text(found.text)
         if found.type is JsonType.NUMBER:
             compare = _ORDER.get(self.operator)
-            return compare is not None and compare(found.number, numbers_as_go.parse(self.value))
+            return compare is not None and compare(found.number, self.number)
         return self._accepts_boolean(found.type, self.value)
 
     def _accepts_as_boolean(self, found: Result) -> bool:

@@ -84,7 +84,7 @@ class Result:
         if self.type is JsonType.NUMBER:
             return numbers_as_go.format_number(self.raw_bytes)
         if self.type in (JsonType.TRUE, JsonType.FALSE):
-            return self.type.value.lower().encode()
+            return b"true" if self.type is JsonType.TRUE else b"false"
         return self.raw_bytes if self.type is JsonType.JSON else b""
 
     @property

@@ -16,11 +16,10 @@ _SIMPLE = {
     ord("r"): b"\r",
     ord("t"): b"\t",
 }
-_WRITTEN = {
-    **{code: f"\\u{code:04x}" for code in (*range(0x20), *b"<>&", 0x2028, 0x2029)},
-    **{ord(c): e for c, e in zip('\b\f\n\r\t\\"', r"\b \f \n \r \t \\ \"".split(), strict=True)},
-    **{code: "\\ufffd" for code in range(0xDC80, 0xDD00)},
-}
+_WRITTEN = {code: f"\\u{code:04x}" for code in (*range(0x20), *b"<>&", 0x2028, 0x2029)}
+_WRITTEN |= {code[0]: f"\\{chr(letter)}" for letter, code in _SIMPLE.items() if code != b"/"}
+_WRITTEN |= dict.fromkeys(range(0xDC80, 0xDD00), "\\ufffd")
+"""What Go writes in place of a character; a byte that is not UTF-8 comes as a lone surrogate."""
 
 
 def content(raw: bytes) -> bytes:
