@@ -51,8 +51,10 @@ BUILT_IN: tuple[BuiltInRuntime, ...] = (
     BuiltInRuntime("kserve-torchserve", _auto(2, pytorch="1"), ("v1", "v2", "grpc-v2")),
     BuiltInRuntime(
         "kserve-tritonserver",
-        _auto(1, tensorrt="8", tensorflow="1 2", onnx="1", triton="2")
-        + (("pytorch", "1", False, None),),
+        (
+            *_auto(1, tensorrt="8", tensorflow="1 2", onnx="1", triton="2"),
+            ("pytorch", "1", False, None),
+        ),
         ("v2", "grpc-v2"),
     ),
     BuiltInRuntime("kserve-huggingfaceserver", _auto(1, huggingface="1"), ("v2", "v1")),

@@ -55,13 +55,9 @@ class Runtime:
         )
 
     def priority(self, format_name: str) -> int | None:
-        """The priority of the first entry of that format that is chosen automatically."""
+        """The priority of the first entry of that format, automatic or not."""
         return next(
-            (
-                one.priority
-                for one in self.spec.supported_model_formats
-                if one.name == format_name and one.auto_select
-            ),
+            (one.priority for one in self.spec.supported_model_formats if one.name == format_name),
             None,
         )
 
