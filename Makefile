@@ -1,0 +1,80 @@
+# The comment before a target is its help.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# A Python that umbel supports; give another one with `make PYTHON=/path/to/python …`.
+ifndef PYTHON
+PYTHON := $(shell for python in python3.11 python3.12 python3.10 python3; do \
+	$$python -c '' 2>/dev/null && { echo $$python; break; }; done)
+endif
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PINS := -c constraints.txt
+DEMO := examples/digits_cascade/demo.py
+
+# The stamps: what stands in .venv. Newer pins or extras make them old.
+MADE := $(VENV)/.made
+TO_RUN := $(VENV)/.installed-to-run
+TO_TEST := $(VENV)/.installed-to-test
+
+.PHONY: demo test check format clean help
+
+# Install, train the example's models, serve them on Ray, send a request, shut down
+demo: $(TO_RUN)
+	@$(BIN)/python $(DEMO)
+
+# Install what is missing and run all tests: fast ones, those that start Ray, slow ones
+test: $(TO_TEST)
+	@$(BIN)/python -m pytest $(ARGS)
+
+# What a change has to pass: lint, format, types and the fast tests
+check: $(TO_TEST)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not ray and not slow" $(ARGS)
+
+# Put the code into shape
+format: $(TO_TEST)
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+# Remove everything that was made, .venv and trained models included
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf src/*.egg-info examples/*/models
+	find graph nodes transformers explainers serving k8s src tests examples \
+		-name __pycache__ -type d -prune -exec rm -rf {} +
+
+# This list
+help:
+	@awk '/^# / { words = substr($$0, 3) } \
+		/^[a-z]+:/ { split($$0, name, ":"); printf "  make %-8s %s\n", name[1], words }' Makefile
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "umbel needs Python 3.10 to 3.12: make PYTHON=/path/to/python …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory venv-module
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Debian and Ubuntu keep Python's venv module in a package of its own.
+.PHONY: venv-module
+venv-module:
+	@version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	as_root=$$(test "$$(id -u)" = 0 || echo sudo); \
+	command -v apt-get >/dev/null || { echo "this Python has no venv module" >&2; exit 1; }; \
+	$$as_root apt-get update -qq && $$as_root apt-get install -y -qq python$$version-venv
+
+$(TO_RUN): pyproject.toml constraints.txt $(MADE)
+	@echo "installing umbel with Ray, scikit-learn and PyTorch into $(VENV)"
+	@$(PIP) $(PINS) -e '.[ray,sklearn,torch]'
+	@touch $@
+
+$(TO_TEST): pyproject.toml constraints.txt $(MADE)
+	@echo "installing umbel and what its tests need into $(VENV)"
+	@$(PIP) $(PINS) -e '.[dev,ray,sklearn,torch]'
+	@touch $@ $(TO_RUN)
