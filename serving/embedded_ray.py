@@ -53,6 +53,7 @@ class EmbeddedRay:
         self.run_id = run_id or uuid.uuid4().hex
         self.folder = folder or Path(tempfile.mkdtemp(prefix="umbel-", dir="/tmp"))
         self._owns_folder = folder is None
+        self._serve_host = settings.host
 
     def __enter__(self) -> EmbeddedRay:
         self.start()
@@ -126,6 +127,7 @@ class EmbeddedRay:
             run_id=self.run_id, temp_dir=self.folder, fallback_port=_free_port()
         )
         binary = _haproxy_binary()
+        self._serve_host = "127.0.0.1" if binary else self.settings.host
         if binary is None:  # no package for this platform: Serve's own proxy does
             wanted["RAY_SERVE_ENABLE_HA_PROXY"] = "0"
         else:
@@ -135,7 +137,7 @@ class EmbeddedRay:
     def _write_launcher(self, binary: str) -> Path:
         """A shell script: an interpreter's path may be too long, or hold a space, for ``#!``."""
         script = self.folder / "haproxy"
-        words = (sys.executable, "-IS", haproxy_launcher.__file__, binary)
+        words = (sys.executable, "-IS", haproxy_launcher.__file__, self.settings.host, binary)
         quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
         script.write_text(f'#!/bin/sh\nexec {quoted} "$@"\n', encoding="utf-8")
         script.chmod(stat.S_IRWXU)
@@ -146,7 +148,8 @@ class EmbeddedRay:
 
         serve.start(
             proxy_location="HeadOnly",
-            http_options={"host": self.settings.host, "port": self.settings.port},
+            # The launcher moves HAProxy to the host asked for; the replicas stay on loopback.
+            http_options={"host": self._serve_host, "port": self.settings.port},
             logging_config={"enable_access_log": False, "log_level": "WARNING"},
         )
 

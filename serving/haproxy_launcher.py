@@ -6,7 +6,7 @@ named (``RAY_SERVE_HAPROXY_BINARY_PATH``), so umbel names this script: it rewrit
 that Ray wrote just before, then becomes HAProxy. Ray itself talks to HAProxy's admin socket
 and never to the two frontends that go.
 
-Run as ``python -IS haproxy_launcher.py HAPROXY ARGUMENT...``; standard library only, as it
+Run as ``python -IS haproxy_launcher.py HOST HAPROXY ARGUMENT...``; standard library only, as it
 runs at every change of the replicas.
 """
 
@@ -20,7 +20,7 @@ import sys
 _REMOVED = ("frontend prometheus", "listen stats")
 _SECTION = re.compile(r"^(global|defaults|frontend|backend|listen)\b", re.MULTILINE)
 _ANY_INTERFACE = re.compile(r"^\s*bind\s+(\*|0\.0\.0\.0|\[?::\]?)?:\d+", re.MULTILINE)
-_FRONTEND_BIND = re.compile(r"^frontend http_frontend\n\s*bind (\S+):\d+", re.MULTILINE)
+_FRONTEND_BIND = re.compile(r"(^frontend http_frontend\n\s*bind )\S+(:\d+)", re.MULTILINE)
 _NOT_FOUND = re.compile(r"^(\s*)http-request return status 404 [^\n]*$", re.MULTILINE)
 _ERROR_FILE = re.compile(r"^(\s*)errorfile (50[234]) [^\n]*$", re.MULTILINE)
 
@@ -31,26 +31,28 @@ _MESSAGES = {
 }
 
 
-def rewrite(configuration: str) -> str:
-    """Ray's configuration without the two open frontends, and with JSON errors.
+def rewrite(configuration: str, host: str) -> str:
+    """Ray's configuration with one frontend, on ``host``, and with errors in JSON.
 
-    An unknown path is 404, or 503 as long as nothing at all is served.
-    An error of HAProxy's own keeps its status (502, 503, 504), where Ray makes all of them
-    500. Raises ValueError where something would still listen on every interface although the
-    HTTP frontend was given an address: a Ray whose template changed must not open a port.
+    Serve is given loopback, as it binds the replicas' ports to the same address as the
+    frontend; the frontend alone is moved to ``host``. An unknown path is 404, or 503 as long
+    as nothing at all is served. An error of HAProxy's own keeps its status (502, 503, 504),
+    where Ray makes all of them 500. Raises ValueError where something else would listen on
+    every interface: a Ray whose template changed must not open a port.
     """
-    kept = [part for part in _sections(configuration) if not part.startswith(_REMOVED)]
-    text = "".join(kept)
-    text = _NOT_FOUND.sub(_not_found if "use_backend " in text else _not_yet, text)
-    text = _ERROR_FILE.sub(_own_error, text)
-    frontend = _FRONTEND_BIND.search(text)
-    is_public = frontend is not None and frontend.group(1) == "*"
-    if not is_public and (found := _ANY_INTERFACE.search(text)):
+    text = "".join(part for part in _sections(configuration) if not part.startswith(_REMOVED))
+    if found := _ANY_INTERFACE.search(text):
         raise ValueError(
             f"HAProxy would listen on every interface ({found.group().strip()!r}): "
             "this version of Ray writes a configuration umbel does not know"
         )
-    return text
+    text = _FRONTEND_BIND.sub(rf"\g<1>{_address(host)}\g<2>", text)
+    text = _NOT_FOUND.sub(_not_found if "use_backend " in text else _not_yet, text)
+    return _ERROR_FILE.sub(_own_error, text)
+
+
+def _address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _sections(configuration: str) -> list[str]:
@@ -90,11 +92,11 @@ def _own_error(line: re.Match[str]) -> str:
 def main(arguments: list[str]) -> None:
     """Rewrites the file after ``-f`` in place (Ray knows its HAProxy by that path), then
     replaces this process, so that the pid Ray waits for is HAProxy's."""
-    binary, *rest = arguments
+    host, binary, *rest = arguments
     if "-f" in rest:
         path = rest[rest.index("-f") + 1]
         with open(path, encoding="utf-8") as file:
-            text = rewrite(file.read())
+            text = rewrite(file.read(), host)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
     os.execv(binary, [binary, *rest])  # noqa: S606 - becoming HAProxy is the point

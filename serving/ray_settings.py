@@ -26,8 +26,8 @@ class RaySettings:
     """How an embedded Ray is started. Times are in seconds, sizes in bytes."""
 
     host: str = "127.0.0.1"
-    """Address the HTTP frontend and the replicas bind. Loopback: nothing is published unless
-    a user asks for it. Ray's own ports are on loopback whatever stands here."""
+    """Address the HTTP frontend binds. Loopback: nothing is published unless a user asks for
+    it. Replicas and Ray's own ports are on loopback whatever stands here."""
 
     port: int = 8000
     """Port of the HTTP frontend."""
