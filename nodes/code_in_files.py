@@ -74,17 +74,18 @@ def permission(settings: ModelSettings) -> Permission:
     sha256 = settings.text("sha256").lower().removeprefix("sha256:")
     if sha256 and (len(sha256) != 64 or set(sha256) - set("0123456789abcdef")):
         raise DeclarationError(
-            f"setting 'sha256' is 64 hexadecimal digits, not {sha256!r}; "
-            "sha256sum FILE prints it"
+            f"setting 'sha256' is 64 hexadecimal digits, not {sha256!r}; sha256sum FILE prints it"
         )
     return Permission(sha256, settings.flag("allow_pickle"))
 
 
 def digest(file: BinaryIO) -> str:
     """The SHA-256 of what is left to read, in hex."""
-    return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(
-        hashlib, "file_digest"
-    ) else _digest(file)
+    return (
+        hashlib.file_digest(file, "sha256").hexdigest()
+        if hasattr(hashlib, "file_digest")
+        else _digest(file)
+    )
 
 
 def _digest(file: BinaryIO) -> str:

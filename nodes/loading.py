@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from umbel.graph.errors import DeclarationError, MissingExtra, UmbelError
 from umbel.graph.implementations import ModelFile, PythonCode, RemoteService
 from umbel.graph.ir import Node
+from umbel.graph.value_types import Signature
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.model_formats import FORMATS
+from umbel.nodes.model_signatures import completed
 
 
 class NodeNotLoaded(DeclarationError):
@@ -65,11 +68,9 @@ def _model(node: Node, code: ModelFile) -> LoadedNode:
     except ModuleNotFoundError as error:
         raise MissingExtra(f"node {node.name!r}", error.name or code.format, known.extra) from error
     runtime: Any = module.open_model(code)
-    loaded = LoadedNode(node, runtime.predict)
-    own = runtime.signature
-    if own is not None:
-        loaded.signature = own
-    return loaded
+    own: Signature | None = runtime.signature
+    told = node if own is None else replace(node, signature=completed(own, node.signature))
+    return LoadedNode(told, runtime.predict, getattr(runtime, "close", None))
 
 
 def _service(node: Node, code: RemoteService) -> LoadedNode:

@@ -14,18 +14,25 @@ import numpy as np
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from umbel.graph.errors import DeclarationError, InvalidInput, MissingExtra
+from umbel.graph.errors import DeclarationError, MissingExtra
 from umbel.graph.implementations import ModelFile
 from umbel.graph.value_types import Port, Signature, ValueType
-from umbel.nodes import forms
 from umbel.nodes.code_in_files import Permission, permission
 from umbel.nodes.descriptions import describe, listing
+from umbel.nodes.loaded import UnfitInput
+from umbel.nodes.model_inputs import taken
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
 
 SUFFIXES = (".skops", ".joblib", ".pkl", ".pickle")
-METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform",
-           "score_samples")
+METHODS = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "transform",
+    "score_samples",
+)
 SETTINGS = {
     "method": f"what is called: {', '.join(METHODS)}",
     "trusted": "a list of types that a .skops file may hold beyond scikit-learn's own",
@@ -33,9 +40,16 @@ SETTINGS = {
 }
 
 _CLIENTS = (
-    "Input X contains", "Input contains", "could not convert string", "Found array with",
-    "Found unknown categories", "Expected 2D array", "X has ", "columns are missing",
-    "Cannot use median", "Specifying the columns",
+    "Input X contains",
+    "Input contains",
+    "could not convert string",
+    "Found array with",
+    "Found unknown categories",
+    "Expected 2D array",
+    "X has ",
+    "columns are missing",
+    "Cannot use median",
+    "Specifying the columns",
 )
 """What scikit-learn says where the values of X are wrong: the caller's mistakes."""
 
@@ -54,49 +68,47 @@ class SklearnModel:
         self._columns: int | None = getattr(estimator, "n_features_in_", None)
         shape = None if self._columns is None else ("batch", self._columns)
         self._type = ValueType("ndarray", shape=shape)
+        wire = self._type if self._names is None else ValueType("any", "float64", shape)
         output = ValueType("ndarray", _output_dtype(estimator, method))
-        self.signature: Signature | None = Signature(
-            (Port("x", self._type),), (Port("output", output),)
-        )
+        self.signature: Signature | None = Signature((Port("x", wire),), (Port("output", output),))
 
     def predict(self, x: Any) -> Any:
-        """The method's result as numpy, first axis the rows. Raises InvalidInput."""
+        """The method's result as numpy, first axis the rows. Raises UnfitInput."""
         rows = self._table(x) if self._names is not None else self._rows(x)
         try:
             with joblib.parallel_config(backend="sequential"):
                 return _plain(self._call(rows))
         except (ValueError, TypeError) as error:
             if any(text in str(error) for text in _CLIENTS):
-                raise InvalidInput(f"input 'x': {str(error).splitlines()[0]}") from None
+                raise UnfitInput(f"input 'x': {str(error).splitlines()[0]}") from None
             raise
 
     def _rows(self, x: Any) -> Any:
         if isinstance(x, Mapping) or (isinstance(x, list) and x and isinstance(x[0], Mapping)):
-            raise InvalidInput(
+            raise UnfitInput(
                 f"input 'x': expected {self._type}, got named columns; "
                 "the model was fitted without column names"
             )
-        return forms.convert(x, self._type, "input 'x'")
+        return taken(x, self._type)
 
     def _table(self, x: Any) -> Any:
         """A DataFrame with the columns the model was fitted with, in their order."""
         names = self._names or []
         if isinstance(x, np.ndarray):
-            x = forms.convert(x, self._type, "input 'x'")
+            x = taken(x, self._type)
         if isinstance(x, list) and x and isinstance(x[0], Mapping):
             x = [_row(row) for row in x]
-        table = forms.convert(x, ValueType("dataframe"), "input 'x'")
+        table = taken(x, ValueType("dataframe"))
         sent = [str(column) for column in table.columns]
         if sent == [str(number) for number in range(len(sent))]:  # no names were sent
             if len(sent) != len(names):
-                raise InvalidInput(
+                raise UnfitInput(
                     f"input 'x': expected {len(names)} columns {listing(names)}, got {len(sent)}"
                 )
-            table.columns = names
-            return table
+            return table.set_axis(names, axis=1)
         missing = [name for name in names if name not in sent]
         if missing:
-            raise InvalidInput(
+            raise UnfitInput(
                 f"input 'x': columns {listing(missing)} are missing; "
                 f"expected {listing(names)}, got {listing(sent)}"
             )

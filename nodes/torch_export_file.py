@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from umbel.graph.errors import DeclarationError
 from umbel.graph.value_types import DTYPES, Dim, Port, Signature, ValueType
 from umbel.nodes.code_in_files import Permission
+from umbel.nodes.torch_export_contents import beyond_data
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,29 @@ class ExportedModel:
 
 def open_exported(path: Path, allowed: Permission, device: torch.device) -> ExportedModel:
     """Load ``path`` on ``device``. Raises DeclarationError."""
-    allowed.vouched(path)
+    try:
+        more = beyond_data(path)
+    except (RuntimeError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise _broken(path, error) from error
+    if more:
+        allowed.open(path, f"a .pt2 file that holds more than data ({more})").close()
+    else:
+        allowed.vouched(path)
     try:
         program = torch.export.load(str(path))
         module = program.module()
         if device.type != "cpu":
             module = module.to(device)
     except Exception as error:
-        raise DeclarationError(
-            f"{path} is no program of torch.export.save, or of another version of torch: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        raise _broken(path, error) from error
     return ExportedModel(module, _signature(program), tuple(program.state_dict.values()))
+
+
+def _broken(path: Path, error: Exception) -> DeclarationError:
+    return DeclarationError(
+        f"{path} is no complete file of torch.export.save, or of another version of torch: "
+        f"{type(error).__name__}: {error}"
+    )
 
 
 def _signature(program: Any) -> Signature:

@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from umbel.graph.errors import DeclarationError, InvalidInput, MissingExtra
+from umbel.graph.errors import DeclarationError, MissingExtra
 from umbel.graph.implementations import ModelFile
 from umbel.graph.value_types import DTYPES, Port, Signature, ValueType
-from umbel.nodes import forms
 from umbel.nodes.code_in_files import permission
+from umbel.nodes.loaded import UnfitInput
+from umbel.nodes.model_inputs import in_order, taken
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
+from umbel.nodes.shapes import Bound
 from umbel.nodes.torch_export_file import open_exported
 
 SUFFIXES = (".pt2", ".ts", ".pt", ".pth", ".safetensors")
@@ -33,11 +35,24 @@ SETTINGS = {
 }
 
 _SHAPE_ERRORS = (
-    "shapes cannot be multiplied", "size mismatch", "must match the size", "invalid for input of",
-    "Guard failed", "expected input", "Expected input", "to have", "Dimension out of range",
-    "index out of range", "must have the same dtype", "Expected tensor for argument",
-    "same number of dimensions", "can't be greater than actual", "vector + matrix",
-    "out of bounds for dimension", "to be in range", "Sizes of tensors",
+    "shapes cannot be multiplied",
+    "size mismatch",
+    "must match the size",
+    "invalid for input of",
+    "Guard failed",
+    "expected input",
+    "Expected input",
+    "to have",
+    "Dimension out of range",
+    "index out of range",
+    "must have the same dtype",
+    "Expected tensor for argument",
+    "same number of dimensions",
+    "can't be greater than actual",
+    "vector + matrix",
+    "out of bounds for dimension",
+    "to be in range",
+    "Sizes of tensors",
 )
 """What torch says where an input's shape, dtype or index does not fit the model."""
 
@@ -49,8 +64,12 @@ class TorchModel:
     """
 
     def __init__(
-        self, module: Callable[..., Any], signature: Signature | None, device: torch.device,
-        dtype: torch.dtype | None, weights: torch.dtype,
+        self,
+        module: Callable[..., Any],
+        signature: Signature | None,
+        device: torch.device,
+        dtype: torch.dtype | None,
+        weights: torch.dtype,
     ) -> None:
         self.signature = signature
         self._module, self._device = module, device
@@ -58,13 +77,14 @@ class TorchModel:
         self._inputs = signature.inputs if signature is not None else (Port("x"),)
 
     def predict(self, **values: Any) -> Any:
-        """The module's answer. Raises InvalidInput where an input does not fit the model."""
-        known = [port.name for port in self._inputs]
-        if set(values) != set(known):
-            raise InvalidInput(f"expected the inputs {known}, got {sorted(values)}")
-        bound: dict[str, tuple[int, str]] = {}
-        tensors = [self._tensor(values[p.name], p, bound) for p in self._inputs]
-        as_tensors = any(isinstance(value, torch.Tensor) for value in values.values())
+        """The module's answer. Raises UnfitInput where an input does not fit the model."""
+        given = in_order(values, self._inputs)
+        bound: Bound = {}
+        tensors = [
+            self._tensor(value, port, bound)
+            for value, port in zip(given, self._inputs, strict=True)
+        ]
+        as_tensors = any(isinstance(value, torch.Tensor) for value in given)
         try:
             with torch.inference_mode():
                 result = self._module(*tensors)
@@ -72,16 +92,15 @@ class TorchModel:
             said = str(error)
             if any(text in said for text in _SHAPE_ERRORS) or isinstance(error, IndexError):
                 shapes = {p.name: list(t.shape) for p, t in zip(self._inputs, tensors, strict=True)}
-                raise InvalidInput(
+                raise UnfitInput(
                     f"the model does not take inputs of shape {shapes}: {_reason(said)}"
                 ) from None
             raise
         return result if as_tensors else _plain(result)
 
-    def _tensor(self, value: Any, port: Port, bound: dict[str, tuple[int, str]]) -> torch.Tensor:
-        what = f"input {port.name!r}"
+    def _tensor(self, value: Any, port: Port, bound: Bound) -> torch.Tensor:
         wanted = ValueType("torch", port.type.dtype, port.type.shape)
-        tensor: torch.Tensor = forms.convert(value, wanted, what, bound)
+        tensor: torch.Tensor = taken(value, wanted, port.name, bound)
         if port.type.dtype is None:
             if self._dtype is not None:
                 tensor = tensor.to(self._dtype)
@@ -125,7 +144,7 @@ def _device(asked: str) -> torch.device:
     ):
         raise DeclarationError(
             f"device {asked!r} is not here: this process sees {torch.cuda.device_count()} GPUs; "
-            "give the node gpus=1, or write settings={\"device\": \"cpu\"}"
+            'give the node gpus=1, or write settings={"device": "cpu"}'
         )
     return device
 
@@ -163,9 +182,7 @@ def _with_weights(path: Path, settings: ModelSettings, device: torch.device) -> 
         weights = load_file(path, device=str(device))
         module.load_state_dict(weights, assign=True)
     except Exception as error:  # SafetensorError has no public base but Exception
-        raise DeclarationError(
-            f"{path} does not fit {settings.text('class')}: {error}"
-        ) from error
+        raise DeclarationError(f"{path} does not fit {settings.text('class')}: {error}") from error
     return module.to(device).eval().requires_grad_(False)
 
 
