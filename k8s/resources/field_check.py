@@ -185,10 +185,11 @@ def _scalar(problems: list[FieldProblem], value: Any, kind: FieldType, path: Pat
 
 def _text(problems: list[FieldProblem], value: Any, kind: FieldType, path: Path) -> Any:
     if not isinstance(value, str):
-        quoted = str(value).lower() if isinstance(value, bool) else str(value)
-        fix = f'put it in quotes: "{quoted}"' if not isinstance(value, (dict, list)) else (
-            "write one line of text"
-        )
+        fix = f'put it in quotes: "{value}"'
+        if isinstance(value, bool):
+            fix = "put it in quotes (y, n, yes, no, on and off are booleans, too)"
+        elif isinstance(value, (dict, list)):
+            fix = "write one line of text"
         return _wrong(problems, path, "text", value, fix)
     if kind.choices and value not in kind.choices:
         guess = closest(value, kind.choices)

@@ -102,7 +102,8 @@ def _weight(
 def _naming(
     graph: Graph, node: GraphNode, step: GraphStep, path: Path, where: str
 ) -> Iterator[Finding]:
-    if node.router_type == "Ensemble" and not step.name:
+    unnamed = not step.name and not graph.is_broken((*path, "name"))
+    if node.router_type == "Ensemble" and unnamed:
         yield graph.finding(
             "warning", "UMB-K124", path,
             f"{where} has no name, so its result stands under its number in the reply",

@@ -28,6 +28,7 @@ CLUSTER_WIDE = frozenset({"ClusterServingRuntime"})
 UNSERVED_KINDS = (
     "LLMInferenceService", "LLMInferenceServiceConfig", "ClusterStorageContainer",
     "LocalModelCache", "LocalModelNamespaceCache", "LocalModelNode", "LocalModelNodeGroup",
+    "KernelCache", "KernelCacheCapture", "KernelCacheNode", "KernelCacheNodeGroup",
 )
 """Kinds of KServe's group that umbel has no use for."""
 

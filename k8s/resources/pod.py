@@ -21,6 +21,7 @@ class PodSpec(Declared):
     init_containers: tuple[Container, ...] = ()
     volumes: tuple[Mapping[str, Any], ...] = ()
     service_account_name: str = ""
+    service_account: str = ""
     node_selector: Mapping[str, str] = Field(default_factory=dict)
     node_name: str = ""
     tolerations: tuple[Mapping[str, Any], ...] = ()
@@ -32,6 +33,11 @@ class PodSpec(Declared):
     host_ipc: bool = Field(default=False, alias="hostIPC")
     termination_grace_period_seconds: int | None = None
     security_context: Mapping[str, Any] | None = None
+
+    @property
+    def account(self) -> str:
+        """The service account's name, also from the old field ``serviceAccount``."""
+        return self.service_account_name or self.service_account
 
     def container(self, name: str) -> Container | None:
         """The container of that name, if there is one."""
