@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from umbel.graph.errors import InvalidInput
 from umbel.graph.ir import Node
 from umbel.graph.value_types import Signature
 from umbel.nodes import forms
@@ -14,6 +15,11 @@ from umbel.nodes.execution import SyncExecution
 from umbel.nodes.request_context import RequestContext
 
 log = logging.getLogger("umbel.nodes")
+
+
+class UnfitInput(InvalidInput):
+    """A value cannot be converted to what a port asks for. The client's mistake if the value
+    is the client's, else a fault of the node that gave it."""
 
 
 class Handle(Protocol):
@@ -69,14 +75,17 @@ class LoadedNode:
         return await result if inspect.isawaitable(result) else result
 
     def convert(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values in the forms that the code asks for. Raises ``InvalidInput``."""
+        """The values in the forms that the code asks for. Raises ``UnfitInput``."""
         types = self._types
-        return {
-            name: forms.convert(value, types[name], f"input {name!r} of {self.node.name!r}")
-            if name in types
-            else value
-            for name, value in values.items()
-        }
+        try:
+            return {
+                name: forms.convert(value, types[name], f"input {name!r} of {self.node.name!r}")
+                if name in types
+                else value
+                for name, value in values.items()
+            }
+        except InvalidInput as error:
+            raise UnfitInput(str(error)) from error
 
     async def close(self) -> None:
         """Let the code release what it holds; its errors are logged."""

@@ -40,8 +40,16 @@ class Endpoints(Protocol):
 class HttpApp:
     """``/NAME/...`` for each graph, ``/`` for the list of graphs."""
 
-    def __init__(self, endpoints: Endpoints, *, body_limit: int = DEFAULT_BODY_LIMIT) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        *,
+        body_limit: int = DEFAULT_BODY_LIMIT,
+        names_requests: bool = True,
+    ) -> None:
+        """``names_requests`` is false where the server in front answers ``x-request-id``."""
         self.endpoints, self.body_limit = endpoints, body_limit
+        self.names_requests = names_requests
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -65,7 +73,7 @@ class HttpApp:
                 )
         except (NotFound, BodyTooLarge) as error:
             reply = Reply(*error_reply(error, context.id))
-        await _send(reply, context, headers, scope["method"], send)
+        await self._send(reply, context, headers, scope["method"], send)
 
     def _elsewhere(self, name: str, method: str) -> Reply:
         if not name and method in ("GET", "HEAD"):
@@ -97,6 +105,25 @@ class HttpApp:
         if size > self.body_limit:
             raise BodyTooLarge(f"the body has more than the limit of {self.body_limit} bytes")
 
+    async def _send(
+        self,
+        reply: Reply,
+        context: RequestContext,
+        headers: dict[str, str],
+        method: str,
+        send: Send,
+    ) -> None:
+        out = {**reply.headers, "x-request-id": context.id, **context.response_headers}
+        if not self.names_requests:
+            del out["x-request-id"]
+        if PATH_HEADER in headers:
+            out[PATH_HEADER] = path_text(context)
+        raw = [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in out.items()]
+        raw.append((b"content-length", str(len(reply.body)).encode()))
+        await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+        body = b"" if method == "HEAD" else reply.body
+        await send({"type": "http.response.body", "body": body})
+
 
 def _split(path: str) -> tuple[str, str]:
     name, slash, rest = path.lstrip("/").partition("/")
@@ -117,19 +144,6 @@ def _context(scope: Message) -> tuple[RequestContext, dict[str, str]]:
         except ValueError:
             context.deadline = None
     return context, headers
-
-
-async def _send(
-    reply: Reply, context: RequestContext, headers: dict[str, str], method: str, send: Send
-) -> None:
-    out = {**reply.headers, "x-request-id": context.id, **context.response_headers}
-    if PATH_HEADER in headers:
-        out[PATH_HEADER] = path_text(context)
-    raw = [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in out.items()]
-    raw.append((b"content-length", str(len(reply.body)).encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
-    body = b"" if method == "HEAD" else reply.body
-    await send({"type": "http.response.body", "body": body})
 
 
 def path_text(context: RequestContext) -> str:

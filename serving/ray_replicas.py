@@ -101,7 +101,7 @@ class GraphReplica:
         return self._remote.get((graph.name, node.name))
 
     def __serve_build_asgi_app__(self) -> HttpApp:  # noqa: PLW3201  the name is Ray Serve's
-        return HttpApp(self._host, body_limit=self._body_limit)
+        return HttpApp(self._host, body_limit=self._body_limit, names_requests=False)
 
     async def __del__(self) -> None:
         await self._host.close()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from umbel.graph.errors import InvalidInput, NoBranchMatched, NodeFailed, UmbelError
+from umbel.graph.errors import NoBranchMatched, NodeFailed, UmbelError
 from umbel.graph.steps import (
     Call,
     Constant,
@@ -24,6 +24,7 @@ from umbel.graph.steps import (
     Subgraph,
     Switch,
 )
+from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.request_context import NodeCall, RequestContext
 from umbel.serving import value_operations
 from umbel.serving.compiled_step import CompiledStep
@@ -84,21 +85,13 @@ def _as_failure(
 ) -> UmbelError:
     """What a client sees of a node's error. Its text stays in the log unless the client
     caused it: input that went straight to the node, or an error the node raised for clients."""
-    if isinstance(error, InvalidInput) and not from_client and not _raised_by_node(error):
+    if isinstance(error, UnfitInput) and not from_client:
         log.error("node %r got a value it cannot take (request %s): %s", node, context.id, error)
         return NodeFailed(node, context.id)
     if isinstance(error, UmbelError):
         return error
     log.error("node %r failed (request %s)", node, context.id, exc_info=error)
     return NodeFailed(node, context.id)
-
-
-def _raised_by_node(error: Exception) -> bool:
-    """False if the error comes from converting a value to what a port asks for."""
-    tb = error.__traceback__
-    while tb is not None and tb.tb_next is not None:
-        tb = tb.tb_next
-    return tb is None or "forms" not in tb.tb_frame.f_code.co_filename
 
 
 def _subgraph(graph: CompiledGraph, index: int, step: Subgraph) -> CompiledStep:
