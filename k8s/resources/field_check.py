@@ -152,10 +152,10 @@ def _unknown(key: str, given: dict[str, Any], fields: Fields, path: Path) -> Fie
         if kind.form == "one" and key in fields_of(kind.base)
     ]
     present = [home for home in homes if home.split(".")[-2] in given]
-    if guess:
-        fix = f"did you mean {guess!r}?"
-    elif homes:
+    if present or (homes and not guess):
         fix = f"move it to {' or '.join((present or homes)[:3])}"
+    elif guess:
+        fix = f"did you mean {guess!r}?"
     else:
         fix = f"remove it; the fields here are: {', '.join(sorted(fields)[:40])}"
     message = (

@@ -113,7 +113,7 @@ VolumeResources = map quantity: limits requests
 ClaimSpec = list string: accessModes; TypedRef: dataSource; TypedNamespacedRef: dataSourceRef;
   VolumeResources: resources; LabelSelector: selector; string: storageClassName
   volumeAttributesClassName volumeMode volumeName
-ClaimTemplate = object: metadata; ClaimSpec: spec!
+ClaimTemplate = any: metadata; ClaimSpec: spec!
 EphemeralVolume = ClaimTemplate: volumeClaimTemplate
 FcVolume = string: fsType; int32: lun; boolean: readOnly; list string: targetWWNs wwids
 FlexVolumeVolume = string: driver! fsType; map string: options; boolean: readOnly;

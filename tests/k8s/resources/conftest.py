@@ -31,7 +31,7 @@ class Checked:
         return found
 
 
-@pytest.fixture
+@pytest.fixture()
 def check() -> Callable[..., Checked]:
     def run(*texts: str, **options: Any) -> Checked:
         files = [(f"f{number}.yaml", textwrap.dedent(text)) for number, text in enumerate(texts)]
@@ -47,7 +47,7 @@ def check() -> Callable[..., Checked]:
     return run
 
 
-@pytest.fixture
+@pytest.fixture()
 def service(check: Callable[..., Checked]) -> Callable[..., Checked]:
     """Checks one InferenceService, given its spec and annotations."""
 
@@ -65,7 +65,7 @@ def service(check: Callable[..., Checked]) -> Callable[..., Checked]:
     return run
 
 
-@pytest.fixture
+@pytest.fixture()
 def graph(check: Callable[..., Checked]) -> Callable[..., Checked]:
     """Checks one InferenceGraph, given its nodes."""
 
