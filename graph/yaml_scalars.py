@@ -23,8 +23,6 @@ def key_text(key: Any) -> str:
 def scalar(text: str, tag: str) -> Any:
     """The value of a scalar. ``tag`` is ``?`` for a plain one, else what quotes or ``!!`` gave."""
     kind = tag.rpartition(":")[2]
-    if kind == "binary" or kind == "str" or (tag.startswith("!") and len(tag) > 1):
-        return text
     if kind not in ("?", "int", "float", "bool", "null"):
         return text
     if text in _NULL:

@@ -197,7 +197,8 @@ class _Builder:
             return self.alias(event.anchor or "", line)
         if depth > MAX_DEPTH:
             raise _Unreadable(
-                line, "UMB-K003", f"nested more than {MAX_DEPTH} levels deep", "flatten the document"
+                line, "UMB-K003", f"nested more than {MAX_DEPTH} levels deep",
+                "flatten the document",
             )
         if event.anchor:
             self.anchors[event.anchor] = None
