@@ -16,4 +16,8 @@ class ModelFormat:
 FORMATS: dict[str, ModelFormat] = {
     "sklearn": ModelFormat("umbel.nodes.sklearn_model", "sklearn"),
     "pytorch": ModelFormat("umbel.nodes.torch_model", "torch"),
+    "xgboost": ModelFormat("umbel.nodes.xgboost_model", "xgboost"),
+    "lightgbm": ModelFormat("umbel.nodes.lightgbm_model", "lightgbm"),
+    "onnx": ModelFormat("umbel.nodes.onnx_model", "onnx"),
+    "catboost": ModelFormat("umbel.nodes.catboost_model", "catboost"),
 }

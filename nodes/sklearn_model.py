@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ from umbel.graph.value_types import Port, Signature, ValueType
 from umbel.nodes.code_in_files import Permission, permission
 from umbel.nodes.descriptions import describe, listing
 from umbel.nodes.loaded import UnfitInput
-from umbel.nodes.model_inputs import taken
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
+from umbel.nodes.named_columns import Columns
 
 SUFFIXES = (".skops", ".joblib", ".pkl", ".pickle")
 METHODS = (
@@ -64,17 +63,18 @@ class SklearnModel:
     def __init__(self, estimator: Any, method: str) -> None:
         self._call = getattr(estimator, method)
         names = getattr(estimator, "feature_names_in_", None)
-        self._names: list[str] | None = None if names is None else [str(n) for n in names]
-        self._columns: int | None = getattr(estimator, "n_features_in_", None)
-        shape = None if self._columns is None else ("batch", self._columns)
-        self._type = ValueType("ndarray", shape=shape)
-        wire = self._type if self._names is None else ValueType("any", "float64", shape)
+        self._columns = Columns(
+            getattr(estimator, "n_features_in_", None),
+            None if names is None else tuple(str(name) for name in names),
+        )
         output = ValueType("ndarray", _output_dtype(estimator, method))
-        self.signature: Signature | None = Signature((Port("x", wire),), (Port("output", output),))
+        self.signature: Signature | None = Signature(
+            (self._columns.port(),), (Port("output", output),)
+        )
 
     def predict(self, x: Any) -> Any:
         """The method's result as numpy, first axis the rows. Raises UnfitInput."""
-        rows = self._table(x) if self._names is not None else self._rows(x)
+        rows = self._columns.array(x) if self._columns.names is None else self._columns.table(x)
         try:
             with joblib.parallel_config(backend="sequential"):
                 return _plain(self._call(rows))
@@ -82,37 +82,6 @@ class SklearnModel:
             if any(text in str(error) for text in _CLIENTS):
                 raise UnfitInput(f"input 'x': {str(error).splitlines()[0]}") from None
             raise
-
-    def _rows(self, x: Any) -> Any:
-        if isinstance(x, Mapping) or (isinstance(x, list) and x and isinstance(x[0], Mapping)):
-            raise UnfitInput(
-                f"input 'x': expected {self._type}, got named columns; "
-                "the model was fitted without column names"
-            )
-        return taken(x, self._type)
-
-    def _table(self, x: Any) -> Any:
-        """A DataFrame with the columns the model was fitted with, in their order."""
-        names = self._names or []
-        if isinstance(x, np.ndarray):
-            x = taken(x, self._type)
-        if isinstance(x, list) and x and isinstance(x[0], Mapping):
-            x = [_row(row) for row in x]
-        table = taken(x, ValueType("dataframe"))
-        sent = [str(column) for column in table.columns]
-        if sent == [str(number) for number in range(len(sent))]:  # no names were sent
-            if len(sent) != len(names):
-                raise UnfitInput(
-                    f"input 'x': expected {len(names)} columns {listing(names)}, got {len(sent)}"
-                )
-            return table.set_axis(names, axis=1)
-        missing = [name for name in names if name not in sent]
-        if missing:
-            raise UnfitInput(
-                f"input 'x': columns {listing(missing)} are missing; "
-                f"expected {listing(names)}, got {listing(sent)}"
-            )
-        return table[names]
 
 
 def open_model(code: ModelFile) -> SklearnModel:
@@ -173,16 +142,6 @@ def _broken(path: Path, kind: str, error: Exception) -> DeclarationError:
 
 def _quoted(names: list[str]) -> str:
     return "[" + ", ".join(f'"{name}"' for name in names) + "]"
-
-
-def _row(row: Any) -> Any:
-    """``{"a": [1]}`` is a row too: KServe's clients send it."""
-    if not isinstance(row, Mapping):
-        return row
-    return {
-        name: value[0] if isinstance(value, list) and len(value) == 1 else value
-        for name, value in row.items()
-    }
 
 
 def _output_dtype(estimator: Any, method: str) -> str | None:

@@ -1,0 +1,96 @@
+"""Rows for a model of tables: as they come, or by the names of the columns it was fitted with.
+
+Rows are an array ``[batch, n]``, a list of lists, and where the model knows its columns' names
+also a DataFrame, a list of objects, or an object of columns. Named columns are put in the
+model's order; more columns than it knows are left out, as pandas users expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from umbel.graph.value_types import Port, ValueType
+from umbel.nodes.descriptions import listing
+from umbel.nodes.loaded import UnfitInput
+from umbel.nodes.model_inputs import taken
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a model tells of its columns. ``dtype`` None: as they come, strings too."""
+
+    count: int | None
+    names: tuple[str, ...] | None = None
+    dtype: str | None = None
+
+    @property
+    def _rows(self) -> ValueType:
+        return ValueType("ndarray", self.dtype, ("batch", self.count) if self.count else None)
+
+    def port(self) -> Port:
+        """The one input. With names it takes objects too, so its form is ``any``."""
+        if self.names is None:
+            return Port("x", self._rows)
+        return Port("x", ValueType("any", self.dtype or "float64", self._rows.shape))
+
+    def array(self, x: Any) -> Any:
+        """``[batch, n]``; null is not a number where the dtype is a float. Raises UnfitInput."""
+        if _is_named(x) or (isinstance(x, list) and self.dtype and _has_null(x)):
+            x = self.table(x)
+        if hasattr(x, "columns"):
+            x = self.table(x).to_numpy(dtype=self.dtype, na_value=np.nan)
+        return taken(x, self._rows)
+
+    def table(self, x: Any) -> Any:
+        """A DataFrame with the columns the model knows, in their order. Raises UnfitInput."""
+        if isinstance(x, np.ndarray):
+            x = taken(x, self._rows)
+        if isinstance(x, list):
+            x = [_row(row) for row in x]
+        if self.names is None and _is_named(x):
+            raise UnfitInput(
+                f"input 'x': expected {self._rows}, got named columns; "
+                "the model was fitted without column names"
+            )
+        return self._ordered(taken(x, ValueType("dataframe")))
+
+    def _ordered(self, table: Any) -> Any:
+        names = self.names
+        sent = [str(column) for column in table.columns]
+        if sent == [str(number) for number in range(len(sent))] or names is None:
+            known = names or range(len(sent) if self.count is None else self.count)
+            if len(sent) != len(known):
+                named = f" {listing(names)}" if names else ""
+                raise UnfitInput(
+                    f"input 'x': expected {len(known)} columns{named}, got {len(sent)}"
+                )
+            return table.set_axis(list(known), axis=1)
+        missing = [name for name in names if name not in sent]
+        if missing:
+            raise UnfitInput(
+                f"input 'x': columns {listing(missing)} are missing; "
+                f"expected {listing(names)}, got {listing(sent)}"
+            )
+        return table.set_axis(sent, axis=1)[list(names)]
+
+
+def _is_named(x: Any) -> bool:
+    return isinstance(x, Mapping) or (isinstance(x, list) and bool(x) and isinstance(x[0], Mapping))
+
+
+def _has_null(rows: list[Any]) -> bool:
+    return any(isinstance(row, list) and None in row for row in rows)
+
+
+def _row(row: Any) -> Any:
+    """``{"a": [1]}`` is a row too: KServe's clients send it."""
+    if not isinstance(row, Mapping):
+        return row
+    return {
+        name: value[0] if isinstance(value, list) and len(value) == 1 else value
+        for name, value in row.items()
+    }
