@@ -8,6 +8,7 @@
     │   ├── BodyTooLarge       413
     │   └── NoBranchMatched    404  a switch without a branch for this input
     ├── ServingError               ours or a node's fault: 5xx
+    │   ├── UpstreamAnswered   …    a service answered with an error, which is passed on
     │   ├── NodeFailed         500  a node raised; names the node, hides the cause
     │   ├── RequestFailed      500  a step could not be carried out (no reply at all)
     │   ├── NotImplementedHere 501
@@ -85,6 +86,17 @@ class NodeFailed(ServingError):
     def __str__(self) -> str:
         suffix = f" (request {self.request_id})" if self.request_id else ""
         return f"node {self.node!r} failed{suffix}"
+
+
+class UpstreamAnswered(ServingError):
+    """A service answered with an error status; its body and status are the answer."""
+
+    def __init__(self, code: int, body: bytes, content_type: str = "application/json") -> None:
+        super().__init__(code, body, content_type)
+        self.code, self.body, self.content_type = code, body, content_type
+
+    def __str__(self) -> str:
+        return f"upstream answered {self.code}: {self.body[:200].decode('utf-8', 'replace')}"
 
 
 class RequestFailed(ServingError):

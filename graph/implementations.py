@@ -35,6 +35,22 @@ class ModelFile:
 
 
 @dataclass(frozen=True)
+class PythonClass:
+    """A class named in a file that is not Python, in KServe's model shape (``preprocess``,
+    ``predict``, ``postprocess``, ``explain`` of one payload). Imported when the node is built.
+
+    ``reference`` is ``module:Class``, looked up with ``folder`` on the path too. Of ``kwargs``
+    the constructor gets those that it names. Nodes of one class and equal arguments share an
+    instance.
+    """
+
+    reference: str
+    method: str
+    folder: str = ""
+    kwargs: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RemoteService:
     """A service reached by HTTP POST of the whole body. ``timeout_s``: seconds to the end of
     the reply, ``None`` for no limit but the request's deadline. ``forward_headers``: Go-style
@@ -45,4 +61,4 @@ class RemoteService:
     forward_headers: tuple[str, ...] = ()
 
 
-Implementation = PythonCode | ModelFile | RemoteService
+Implementation = PythonCode | PythonClass | ModelFile | RemoteService

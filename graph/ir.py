@@ -14,7 +14,7 @@ from typing import Literal
 from umbel.graph.findings import Place
 from umbel.graph.implementations import Implementation
 from umbel.graph.options import NodeOptions
-from umbel.graph.router_steps import Route, Service
+from umbel.graph.router_steps import Predict, Route, Service
 from umbel.graph.steps import GraphName, NodeName, Step, StepId, Subgraph
 from umbel.graph.value_types import Signature
 
@@ -91,5 +91,5 @@ class Program:
 
 def callees(graph: Graph) -> list[GraphName]:
     """The graphs that ``graph`` calls, its explainer included."""
-    names = [s.graph for s in graph.steps if isinstance(s, (Subgraph, Route, Service))]
+    names = [s.graph for s in graph.steps if isinstance(s, (Subgraph, Route, Service, Predict))]
     return names + ([graph.explainer] if graph.explainer else [])

@@ -115,3 +115,15 @@ class Service(Step):
 
     def reads(self) -> tuple[StepId, ...]:
         return (self.source,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict(Step):
+    """A call of another graph of the program with a V1 or V2 document as plain data; the
+    answer is plain data too. An error answer becomes this graph's answer, status and all."""
+
+    graph: GraphName
+    source: StepId
+
+    def reads(self) -> tuple[StepId, ...]:
+        return (self.source,)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from umbel.graph.errors import DeclarationError, MissingExtra, UmbelError
-from umbel.graph.implementations import ModelFile, PythonCode, RemoteService
+from umbel.graph.implementations import ModelFile, PythonClass, PythonCode, RemoteService
 from umbel.graph.ir import Node
 from umbel.graph.value_types import Signature
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.model_formats import FORMATS
+from umbel.nodes.payload_class import payload_method
 from umbel.nodes.model_signatures import completed
 
 
@@ -37,6 +38,8 @@ def load(node: Node) -> LoadedNode:
             return _python(node, node.code)
         if isinstance(node.code, ModelFile):
             return _model(node, node.code)
+        if isinstance(node.code, PythonClass):
+            return LoadedNode(node, payload_method(node.code))
         return _service(node, node.code)
     except MissingExtra:
         raise

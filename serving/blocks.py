@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from umbel.graph.ir import Graph
 from umbel.graph.steps import StepId
 
-WAITS = ("Call", "Subgraph", "Route", "Service", "Switch", "Split", "Sequence", "Merge")
+WAITS = ("Call", "Subgraph", "Route", "Service", "Predict", "Switch", "Split", "Sequence", "Merge")
 """Kinds of step that may wait for something; all others are computed on the spot."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from umbel.graph.errors import MethodNotAllowed, NotFound, NotImplementedHere
+from umbel.graph.errors import MethodNotAllowed, NotFound, NotImplementedHere, UpstreamAnswered
 from umbel.graph.steps import GraphName
 from umbel.serving.engine import Engine
 from umbel.serving.inference import Inference
@@ -63,6 +63,8 @@ class Endpoint:
         return await handler(request)
 
     def _failed(self, error: Exception, request: WireRequest) -> Reply:
+        if isinstance(error, UpstreamAnswered):
+            return Reply(error.code, error.body, {"content-type": error.content_type})
         if self.graph.interface == "message" and not isinstance(error, MethodNotAllowed):
             status = getattr(error, "status", 500)
             body = {"error": "Failed to process request", "cause": str(error)}

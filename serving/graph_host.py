@@ -38,6 +38,8 @@ class GraphHost:
         self.plan, self.version, self._remote = plan, version, remote
         self._local = LocalBackend()
         self._endpoints: dict[str, Endpoint] = {}
+        self._inner: dict[str, Endpoint] = {}
+        """Graphs that only graphs of this host call."""
 
     async def start(self) -> None:
         """Load every fused node and open the endpoints. Raises what the first node raised,
@@ -53,6 +55,8 @@ class GraphHost:
         self._endpoints = {
             name: Endpoint(engine, name, self.version) for name in self.plan.program.served
         }
+        inner = [g.name for g in self.plan.program if g.name not in self._endpoints]
+        self._inner = {name: Endpoint(engine, name, self.version) for name in inner}
         await self._warm_up()
 
     def handle(self, graph: Graph, node: Node) -> Handle:
@@ -71,7 +75,7 @@ class GraphHost:
         self, graph: GraphName, path: str, body: Message, context: RequestContext
     ) -> Message:
         """A graph of this host, called as a client would, without HTTP."""
-        endpoint = self._endpoints.get(graph)
+        endpoint = self._endpoints.get(graph) or self._inner.get(graph)
         if endpoint is None:
             raise NotFound(f"there is no service {graph!r}")
         headers = {"content-type": "application/json"}
@@ -80,7 +84,7 @@ class GraphHost:
 
     async def close(self) -> None:
         """Close endpoints and nodes."""
-        self._endpoints = {}
+        self._endpoints, self._inner = {}, {}
         await self._local.close()
 
     def _refined(self) -> Plan:

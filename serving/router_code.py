@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from umbel.graph import conditions
-from umbel.graph.errors import NoBranchMatched, RequestFailed
+from umbel.graph.errors import NoBranchMatched, RequestFailed, UpstreamAnswered
 from umbel.graph.router_steps import (
     Merge,
     PathExists,
+    Predict,
     PredictionsToInstances,
     Route,
     Sequence,
@@ -28,6 +29,8 @@ from umbel.nodes.messages import Message
 from umbel.nodes.request_context import NodeCall
 from umbel.serving.blocks import Block
 from umbel.serving.compiled_step import CompiledStep
+from umbel.serving.protocols.json_bodies import encode_json
+from umbel.serving.protocols.v1 import parse_json
 from umbel.serving.scope import Scope
 
 if TYPE_CHECKING:
@@ -174,6 +177,22 @@ def _service(graph: CompiledGraph, index: int, step: Service) -> CompiledStep:
     return CompiledStep(wait=wait)
 
 
+def _predict(graph: CompiledGraph, index: int, step: Predict) -> CompiledStep:
+    source = graph.planner.index[step.source]
+
+    async def wait(scope: Scope) -> Any:
+        services = graph.engine.services
+        if services is None:
+            raise RequestFailed(f"service {step.graph!r} cannot be called here")
+        body = Message(encode_json(scope.values[source]))
+        reply: Message = await services(step.graph, "", body, scope.context)
+        if not reply.ok:
+            raise UpstreamAnswered(reply.status, reply.body, reply.content_type)
+        return parse_json(reply.body)
+
+    return CompiledStep(wait=wait)
+
+
 ROUTER_KINDS: dict[type[Step], Callable[..., CompiledStep]] = {
     PredictionsToInstances: _predictions,
     PathExists: _exists,
@@ -181,4 +200,5 @@ ROUTER_KINDS: dict[type[Step], Callable[..., CompiledStep]] = {
     Merge: _merge,
     Route: _route,
     Service: _service,
+    Predict: _predict,
 }

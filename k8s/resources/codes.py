@@ -77,5 +77,10 @@ CODES: dict[str, str] = {
     "UMB-K401": "A trained model's name is not a valid Kubernetes label.",
     "UMB-K402": "A trained model's storage URI is not one the agent can read.",
     "UMB-K403": "A trained model's service is not in the files: it must already be running.",
+    "UMB-K501": "The router's settings in KServe's ConfigMap are not JSON.",
+    "UMB-K502": "A header pattern of the router is no regular expression; it is skipped.",
+    "UMB-K510": "umbel has no runtime for this model format: the service cannot start here.",
+    "UMB-K511": "umbel does not run this explainer block yet.",
+    "UMB-K512": "A custom container without the name of its Python class cannot start.",
 }
 """Code → what it means, for the documentation."""

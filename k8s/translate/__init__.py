@@ -1,0 +1,63 @@
+"""KServe's resources → umbel's graphs. Pure: files in, a program and findings out.
+
+An InferenceGraph becomes a graph of messages, one more for each of its nodes; an
+InferenceService becomes a graph of its components. A graph that names a service of the same
+files calls it without HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from umbel.graph import conditions
+from umbel.graph.findings import Finding, has_errors
+from umbel.graph.ir import Graph, Program
+from umbel.graph.steps import GraphName
+from umbel.k8s.resources import Loaded, load, validate
+from umbel.k8s.translate.inference_graphs import translate_graph
+from umbel.k8s.translate.inference_services import translate_service
+from umbel.k8s.translate.names import Names, is_stopped
+from umbel.k8s.translate.router_config import router_headers
+
+
+@dataclass(frozen=True)
+class Translated:
+    """The graphs of some files. Empty where an error forbids serving them."""
+
+    program: Program
+    findings: tuple[Finding, ...]
+
+
+def translate(texts: Sequence[tuple[str, str]]) -> Translated:
+    """Read ``(file, text)`` pairs and translate what they declare. Never raises."""
+    loaded = load(texts)
+    findings = [*loaded.findings, *validate(loaded, condition_problems=conditions.problems)]
+    if has_errors(findings):
+        return Translated(Program({}, ()), tuple(findings))
+    graphs, served = _graphs(loaded, findings)
+    return Translated(Program(graphs, served), tuple(findings))
+
+
+def _graphs(
+    loaded: Loaded, findings: list[Finding]
+) -> tuple[dict[GraphName, Graph], tuple[GraphName, ...]]:
+    names = Names(loaded)
+    headers, problems = router_headers(loaded)
+    findings += problems
+    graphs: dict[GraphName, Graph] = {}
+    served: list[GraphName] = []
+    for service in loaded.inference_services:
+        if is_stopped(service):
+            continue
+        made, problems = translate_service(service, names, loaded)
+        graphs.update({graph.name: graph for graph in made})
+        served.append(made[0].name)
+        findings += problems
+    for resource in loaded.inference_graphs:
+        if is_stopped(resource):
+            continue
+        made = translate_graph(resource, names, headers)
+        graphs.update({graph.name: graph for graph in made})
+        served.append(made[0].name)
+    return graphs, tuple(served)

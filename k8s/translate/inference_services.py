@@ -1,0 +1,254 @@
+"""InferenceService → a graph of its components, with V1 and V2 in front.
+
+A model alone is a graph of typed tensors. A transformer or a model class of the user's works
+on whole payloads, as in KServe, and calls the model's graph in the same process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from umbel.graph.findings import Finding, Place
+from umbel.graph.implementations import Implementation, ModelFile, PythonClass
+from umbel.graph.ir import Graph, Interface, Node, NodeKind
+from umbel.graph.options import Batch, NodeOptions, Resources
+from umbel.graph.router_steps import Predict
+from umbel.graph.steps import Call, GraphName, Input, NodeName, Step, StepId
+from umbel.graph.value_types import Port, Signature, ValueType
+from umbel.k8s.resources import Loaded
+from umbel.k8s.resources.component import Component
+from umbel.k8s.resources.container import Container
+from umbel.k8s.resources.predictor import Model, Predictor
+from umbel.k8s.translate.names import Names, Service, model_name
+from umbel.k8s.translate.python_classes import class_reference, constructor_arguments
+from umbel.k8s.translate.scaling import scale_of
+from umbel.nodes.model_formats import FORMATS
+
+ALLOW_PICKLE = "umbel.dev/allow-pickle"
+MODEL_DIGEST = "umbel.dev/model-sha256"
+
+TENSOR = ValueType("ndarray")
+MODEL_SIGNATURE = Signature((Port("x", TENSOR),), (Port("output", TENSOR),))
+PAYLOAD = Signature((Port("payload"),), (Port("output"),))
+
+
+def translate_service(
+    service: Service, names: Names, loaded: Loaded
+) -> tuple[tuple[Graph, ...], list[Finding]]:
+    """The served graph first, then the inner ones, and what umbel cannot do with it."""
+    maker = _Maker(service, names.of(service))
+    return maker.graphs(), maker.findings
+
+
+class _Maker:
+    """One InferenceService on its way to becoming graphs."""
+
+    def __init__(self, service: Service, name: GraphName) -> None:
+        self.service, self.name = service, name
+        self.findings: list[Finding] = []
+        self.model_name = model_name(service)
+
+    def graphs(self) -> tuple[Graph, ...]:
+        """The graphs, the served one first."""
+        spec = self.service.spec
+        explainer = self._explainer()
+        inner: tuple[Graph, ...] = () if explainer is None else (explainer,)
+        if spec.transformer is None:
+            served = self._predictor(self.name)
+        else:
+            predictor = self._predictor(GraphName(f"{self.name}/predictor"))
+            inner = (predictor, *inner)
+            served = self._transformed(predictor.name)
+        if explainer is not None:
+            served = replace(served, explainer=explainer.name)
+        return (served, *inner)
+
+    def _predictor(self, name: GraphName) -> Graph:
+        predictor = self.service.spec.predictor
+        model = predictor.as_model()
+        if model is not None:
+            return self._model(name, predictor, model)
+        container = predictor.custom_container or Container()
+        methods = ("preprocess", "predict", "postprocess")
+        chain = self._class_steps("predictor", container, methods)
+        return self._graph(name, chain, "payload", PAYLOAD, predictor)
+
+    def _model(self, name: GraphName, predictor: Predictor, model: Model) -> Graph:
+        where = ("spec", "predictor", predictor.model_blocks[0][0])
+        kind = model.model_format.name
+        if kind not in FORMATS:
+            self._warn(
+                "UMB-K510", where,
+                f"umbel has no runtime for the model format {kind!r}: the file is good, but the "
+                "service cannot start here",
+                f"convert the model to one of {', '.join(sorted(FORMATS))}",
+            )
+        code = ModelFile(
+            kind,
+            self._location(predictor, model),
+            model.model_format.version or "",
+            self._settings(kind, model),
+        )
+        node = self._node("predictor", "predictor", code, MODEL_SIGNATURE, predictor)
+        steps = (
+            Input(id=StepId("x"), port="x", type=TENSOR, place=node.place),
+            Call(
+                id=StepId(node.name),
+                node=node.name,
+                args=(("x", StepId("x")),),
+                type=TENSOR,
+                place=node.place,
+            ),
+        )
+        return self._graph(name, (steps, (node,)), "tensors", MODEL_SIGNATURE, predictor)
+
+    def _transformed(self, predictor: GraphName) -> Graph:
+        transformer = self.service.spec.transformer
+        assert transformer is not None
+        container = transformer.containers[0] if transformer.containers else Container()
+        before, nodes = self._class_steps("transformer", container, ("preprocess", "postprocess"))
+        first, pre, post = before
+        call = Predict(
+            id=StepId("predictor"), graph=predictor, source=pre.id, place=self._place("predictor")
+        )
+        assert isinstance(post, Call)
+        after = replace(post, args=(("payload", call.id),))
+        steps = (first, pre, call, after)
+        return self._graph(self.name, (steps, nodes), "payload", PAYLOAD, transformer)
+
+    def _explainer(self) -> Graph | None:
+        explainer = self.service.spec.explainer
+        if explainer is None:
+            return None
+        if not explainer.containers:
+            kinds = ", ".join(name for name, _ in explainer.blocks)
+            self._warn(
+                "UMB-K511", ("spec", "explainer"),
+                f"umbel does not run the explainer block {kinds!r} yet: ':explain' answers 501",
+                "write the explainer as a Python class",
+            )
+            return None
+        chain = self._class_steps("explainer", explainer.containers[0], ("explain",))
+        name = GraphName(f"{self.name}/explainer")
+        return self._graph(name, chain, "payload", PAYLOAD, explainer)
+
+    def _class_steps(
+        self, component: NodeKind, container: Container, methods: tuple[str, ...]
+    ) -> tuple[tuple[Step, ...], tuple[Node, ...]]:
+        """A chain of a class's methods on one payload."""
+        reference = class_reference(self.service, component, container)
+        if not reference:
+            self._warn(
+                "UMB-K512", ("spec", component, "containers"),
+                f"umbel runs no images: it cannot start the {component} {container.image!r}",
+                "name its Python class: annotate the service with "
+                f"umbel.dev/{component}-class: 'module:Class'",
+            )
+        place = self._place(component)
+        steps: list[Step] = [Input(id=StepId("payload"), port="payload", place=place)]
+        nodes: list[Node] = []
+        for method in methods:
+            code = PythonClass(
+                reference,
+                method,
+                self._folder(),
+                constructor_arguments(container, self.model_name),
+            )
+            node = self._node(f"{component}.{method}", component, code, PAYLOAD, None)
+            args = (("payload", steps[-1].id),)
+            steps.append(Call(id=StepId(node.name), node=node.name, args=args, place=place))
+            nodes.append(node)
+        return tuple(steps), tuple(nodes)
+
+    def _node(
+        self,
+        name: str,
+        kind: NodeKind,
+        code: Implementation,
+        signature: Signature,
+        component: Predictor | None,
+    ) -> Node:
+        options = NodeOptions(deterministic=False)
+        if component is not None:
+            options = replace(
+                options, batch=_batch(component), resources=_resources(component)
+            )
+        return Node(NodeName(name), kind, code, signature, options, self._place(kind))
+
+    def _graph(
+        self,
+        name: GraphName,
+        chain: tuple[tuple[Step, ...], tuple[Node, ...]],
+        interface: Interface,
+        signature: Signature,
+        component: Component,
+    ) -> Graph:
+        steps, nodes = chain
+        settings: dict[str, object] = {"kserve": True}
+        if component.timeout:
+            settings["timeout_s"] = float(component.timeout)
+        scale = scale_of(component)
+        if scale is not None:
+            settings["scale"] = scale
+        if component.container_concurrency:
+            settings["max_concurrency"] = component.container_concurrency
+        return Graph(
+            name=name,
+            nodes={node.name: node for node in nodes},
+            steps=steps,
+            outputs=(("output", steps[-1].id),),
+            signature=signature,
+            interface=interface,
+            model_name=self.model_name,
+            settings=settings,
+            place=self._place(""),
+        )
+
+    def _location(self, predictor: Predictor, model: Model) -> str:
+        uri = model.storage_uri or (predictor.storage_uris[0].uri if predictor.storage_uris else "")
+        if not uri and model.storage is not None:
+            parameters, path = model.storage.parameters, model.storage.path or ""
+            kind, bucket = parameters.get("type", "s3"), parameters.get("bucket", "")
+            uri = path if "://" in path else f"{kind}://{bucket}/{path}"
+        if uri and "://" not in uri and not uri.startswith("/"):
+            uri = str(Path(self._folder()) / uri)
+        return uri
+
+    def _settings(self, kind: str, model: Model) -> dict[str, object]:
+        settings: dict[str, object] = {}
+        annotations = self.service.annotations
+        if str(annotations.get(ALLOW_PICKLE, "")).lower() == "true":
+            settings["allow_pickle"] = True
+        if annotations.get(MODEL_DIGEST):
+            settings["sha256"] = str(annotations[MODEL_DIGEST])
+        if kind == "sklearn" and (model.env_value("PREDICT_PROBA") or "").lower() == "true":
+            settings["method"] = "predict_proba"
+        return settings
+
+    def _folder(self) -> str:
+        return str(Path(self.service.place("spec").file).resolve().parent)
+
+    def _place(self, component: str) -> Place:
+        return self.service.place(*(("spec", component) if component else ("spec",)))
+
+    def _warn(self, code: str, path: tuple[str, ...], message: str, fix: str) -> None:
+        self.findings.append(self.service.finding("warning", code, path, message, fix))
+
+
+def _batch(component: Component) -> Batch | None:
+    """KServe's batcher. Its defaults: 32 rows, 5,000 ms."""
+    batcher = component.batcher
+    if batcher is None:
+        return None
+    return Batch(batcher.max_batch_size or 32, float(batcher.max_latency or 5000))
+
+
+def _resources(predictor: Predictor) -> Resources:
+    blocks = predictor.model_blocks
+    container = blocks[0][1] if blocks else predictor.custom_container
+    if container is None:
+        return Resources()
+    limits = {**container.resources.requests, **container.resources.limits}
+    gpus = limits.get("nvidia.com/gpu")
+    return Resources(gpus=float(str(gpus))) if gpus else Resources()

@@ -1,0 +1,76 @@
+"""Classes in KServe's model shape: one payload through preprocess, predict and postprocess.
+
+The class is named by ``module:Class`` in a YAML file and need not inherit from anything. A
+step that the class does not have hands the payload on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from umbel.graph.errors import DeclarationError, NotImplementedHere
+from umbel.graph.implementations import PythonClass
+from umbel.nodes.request_context import current_request
+
+_instances: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+
+_OPTIONAL = ("preprocess", "postprocess")
+
+
+def payload_method(code: PythonClass) -> Callable[..., Any]:
+    """The method as a function of ``payload``. Builds the instance if no node has yet."""
+    key = f"{code.reference} {code.folder} {sorted(code.kwargs.items())!r}"
+    instance = _instances.get(key)
+    if instance is None:
+        instance = _build(code)
+        _instances[key] = instance
+    method = getattr(instance, code.method, None)
+    if method is None:
+        if code.method not in _OPTIONAL:
+            raise DeclarationError(f"{code.reference} has no method {code.method!r}")
+        return _identity
+    takes_headers = "headers" in inspect.signature(method).parameters
+
+    def call(payload: Any) -> Any:
+        try:
+            if takes_headers:
+                return method(payload, headers=dict(current_request().headers))
+            return method(payload)
+        except NotImplementedError as error:
+            raise NotImplementedHere(str(error) or f"{code.method} is not implemented") from error
+
+    return call
+
+
+def _identity(payload: Any) -> Any:
+    return payload
+
+
+def _build(code: PythonClass) -> Any:
+    module_name, _, class_name = code.reference.partition(":")
+    if code.folder and code.folder not in sys.path:
+        sys.path.append(code.folder)
+    found: Any = importlib.import_module(module_name)
+    for part in class_name.split("."):
+        found = getattr(found, part, None)
+    if not inspect.isclass(found):
+        raise DeclarationError(f"{code.reference}: {module_name} has no class {class_name!r}")
+    instance = found(**_accepted(found, code.kwargs))
+    load = getattr(instance, "load", None)
+    if callable(load):
+        load()
+    return instance
+
+
+def _accepted(cls: type, kwargs: Mapping[str, object]) -> dict[str, object]:
+    """The arguments that the constructor names; all of them if it takes ``**kwargs``."""
+    parameters = inspect.signature(cls).parameters.values()
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+        return dict(kwargs)
+    names = {p.name for p in parameters}
+    return {name: value for name, value in kwargs.items() if name in names}
