@@ -20,7 +20,7 @@ MADE := $(VENV)/.made
 TO_RUN := $(VENV)/.installed-to-run
 TO_TEST := $(VENV)/.installed-to-test
 
-.PHONY: demo test check format clean help
+.PHONY: demo test check docs format clean help
 
 # Install, train the example's models, serve them on Ray, send a request, shut down
 demo: $(TO_RUN)
@@ -36,6 +36,10 @@ check: $(TO_TEST)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not ray and not slow" $(ARGS)
+
+# Write the pages that are made from the code
+docs: $(TO_TEST)
+	@UMBEL_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/docs
 
 # Put the code into shape
 format: $(TO_TEST)

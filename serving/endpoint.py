@@ -6,6 +6,7 @@ is not one of umbel's own pages, as KServe's router does.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -35,6 +36,8 @@ class Endpoint:
         graph = engine.compiled(name).graph
         self.name, self.graph, self.version, self.ready = name, graph, version, True
         self.model = graph.served_as
+        timeout = graph.settings.get("timeout_s")
+        self._timeout_s = timeout if isinstance(timeout, float) else None
         self.inference = Inference(engine, name, self.model)
         self.explanation = (
             Inference(engine, graph.explainer, self.model) if graph.explainer else None
@@ -43,6 +46,8 @@ class Endpoint:
 
     async def handle(self, request: WireRequest) -> Reply:
         """The reply. Never raises but for cancellation."""
+        if self._timeout_s and request.context.deadline is None:
+            request.context.deadline = time.monotonic() + self._timeout_s
         try:
             return await self._route(request)
         except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 from typing import Any
 
 import umbel
@@ -12,6 +13,8 @@ from umbel.cli.reporting import print_findings, report_error
 from umbel.graph import passes
 from umbel.graph.errors import UmbelError
 from umbel.graph.plan import Plan
+
+ALLOW_PICKLE = "UMBEL_ALLOW_PICKLE"
 
 
 def add(verbs: Any) -> None:
@@ -25,11 +28,18 @@ def add(verbs: Any) -> None:
     verb.add_argument(
         "--max-body-mb", type=float, default=64.0, help="largest request body, in MiB"
     )
+    verb.add_argument(
+        "--allow-pickle",
+        action="store_true",
+        help="load models that are pickles; reading one runs its author's code",
+    )
     verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, plan and serve. Prints ``ready <url>`` for each graph once it answers."""
+    if arguments.allow_pickle:
+        os.environ[ALLOW_PICKLE] = "1"  # inherited by every replica
     return _in_process(arguments) if arguments.local else _on_ray(arguments)
 
 
