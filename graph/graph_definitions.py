@@ -8,8 +8,8 @@ from typing import Any
 
 from umbel.graph.annotations import read_signature
 from umbel.graph.definitions import NodeDefinition, bind_arguments, spread
-from umbel.graph.errors import DeclarationError
-from umbel.graph.findings import Finding, Place
+from umbel.graph.errors import CheckFailed, DeclarationError
+from umbel.graph.findings import Finding, Place, has_errors
 from umbel.graph.ir import Graph, Program
 from umbel.graph.steps import GraphName, Input, StepId, Subgraph
 from umbel.graph.tracing import Outputs, Trace, Value, active_trace, caller_place
@@ -56,9 +56,12 @@ class GraphDefinition:
         dict of outputs by name. Raises ``CheckFailed`` if the graph has errors."""
         from umbel.graph import local_runner
 
+        program = self.program()
+        findings = [finding for one in self.definitions() for finding in one.findings]
+        if has_errors(findings):
+            raise CheckFailed(findings)
         bound = inspect.signature(self.function).bind(*args, **kwargs)
-        bound.apply_defaults()
-        return local_runner.current().call_graph(self.program(), dict(bound.arguments))
+        return local_runner.current().call_graph(program, dict(bound.arguments))
 
     def graph(self) -> Graph:
         """The traced graph."""
@@ -93,8 +96,8 @@ class GraphDefinition:
     def _trace(self) -> Graph:
         trace = Trace(_variable_names(self.function))
         with trace:
-            inputs = [self._input(trace, port) for port in self.declared.signature.inputs]
-            outputs = self._outputs(trace, inputs)
+            inputs = {p.name: self._input(trace, p) for p in self.declared.signature.inputs}
+            outputs, keyed = self._outputs(trace, inputs)
         self.findings = trace.findings
         self._callees = trace.subgraphs
         types = {step.id: step.type for step in trace.steps}
@@ -106,7 +109,7 @@ class GraphDefinition:
             signature=Signature(
                 self.declared.signature.inputs,
                 tuple(Port(name, types.get(step, ANY)) for name, step in outputs),
-                keyed=len(outputs) > 1,
+                keyed=keyed,
             ),
             example=self.example,
             doc=inspect.getdoc(self.function) or "",
@@ -125,35 +128,56 @@ class GraphDefinition:
             )
         )
 
-    def _outputs(self, trace: Trace, inputs: list[Value]) -> tuple[tuple[str, StepId], ...]:
+    def _outputs(
+        self, trace: Trace, inputs: dict[str, Value]
+    ) -> tuple[tuple[tuple[str, StepId], ...], bool]:
+        """Name and step of each output, and whether the function gave them their names."""
         try:
-            result = self.function(*inputs)
+            result = self._called(inputs)
         except DeclarationError as error:
-            trace.findings.append(
-                Finding("error", "UMB-G110", str(error), _raised_at(error, self.place), "", self.name)
-            )
-            return ()
-        if isinstance(result, Outputs):
-            named = dict(zip(result.names, result, strict=True))
-        elif isinstance(result, tuple):
-            named = {f"output_{i}": value for i, value in enumerate(result)}
-        elif isinstance(result, Mapping):
-            named = {str(key): value for key, value in result.items()}
-        elif result is None:
-            trace.findings.append(
-                Finding(
-                    "error",
-                    "UMB-G111",
-                    "the graph returns nothing",
-                    self.place,
-                    "return the value that is the answer",
-                    self.name,
+            self._find(trace, "UMB-G110", str(error), _raised_at(error, self.place), "")
+            return (), False
+        except Exception as error:
+            what = f"the graph function raised {type(error).__name__}: {error}"
+            fix = "it may only call nodes and graphs, and use what a graph value offers"
+            self._find(trace, "UMB-G112", what, _raised_at(error, self.place), fix)
+            return (), False
+        if result is None:
+            fix = "return the value that is the answer"
+            self._find(trace, "UMB-G111", "the graph returns nothing", self.place, fix)
+            return (), False
+        named, keyed = _named(result)
+        return tuple((name, trace.lift(value).step) for name, value in named.items()), keyed
+
+    def _called(self, inputs: dict[str, Value]) -> object:
+        by_position: list[Value] = []
+        by_name: dict[str, Value] = {}
+        for parameter in inspect.signature(self.function).parameters.values():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise DeclarationError(
+                    f"{self.name} takes any number of arguments ({parameter}): "
+                    "name each input of the graph"
                 )
-            )
-            return ()
-        else:
-            named = {"output": result}
-        return tuple((name, trace.lift(value).step) for name, value in named.items())
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                by_name[parameter.name] = inputs[parameter.name]
+            else:
+                by_position.append(inputs[parameter.name])
+        return self.function(*by_position, **by_name)
+
+    def _find(self, trace: Trace, code: str, message: str, place: Place, fix: str) -> None:
+        trace.findings.append(Finding("error", code, message, place, fix, self.name))
+
+
+def _named(result: object) -> tuple[dict[str, object], bool]:
+    """What a graph function returned, by output name, and whether it named them itself."""
+    if isinstance(result, Outputs):
+        numbered = tuple(f"output_{i}" for i in range(len(result)))
+        return dict(zip(result.names, result, strict=True)), result.names != numbered
+    if isinstance(result, tuple):
+        return {f"output_{i}": value for i, value in enumerate(result)}, False
+    if isinstance(result, Mapping):
+        return {str(key): value for key, value in result.items()}, True
+    return {"output": result}, False
 
 
 def _raised_at(error: BaseException, fallback: Place) -> Place:

@@ -27,7 +27,7 @@ async def run_graph(
     """The graph's single output, or its outputs by name."""
     enter(context)
     outputs = await engine.run(name, inputs, context)
-    return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+    return outputs["output"] if list(outputs) == ["output"] else outputs
 
 
 class Inference:

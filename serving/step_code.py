@@ -101,11 +101,10 @@ def _subgraph(graph: CompiledGraph, index: int, step: Subgraph) -> CompiledStep:
         inputs = {port: scope.values[i] for port, i in feeds}
         callee = graph.engine.compiled(step.graph)
         outputs = await callee.run(inputs, scope.context)
-        if len(outputs) == 1 and "output" in outputs:
-            return outputs["output"]
-        if callee.graph.signature.keyed and not all(n.startswith("output_") for n in outputs):
+        if callee.graph.signature.keyed:
             return outputs
-        return tuple(outputs.values())
+        values = tuple(outputs.values())
+        return values[0] if list(outputs) == ["output"] else values
 
     return CompiledStep(wait=wait)
 
