@@ -11,6 +11,7 @@ from umbel.graph.errors import InvalidInput
 from umbel.graph.ir import Node
 from umbel.graph.value_types import Signature
 from umbel.nodes import forms
+from umbel.nodes.batching import Batcher
 from umbel.nodes.execution import SyncExecution
 from umbel.nodes.request_context import RequestContext
 
@@ -60,15 +61,22 @@ class LoadedNode:
             getattr(function, "__call__", None)  # noqa: B004  an instance with async __call__
         )
         self._sync = None if self._is_async else SyncExecution(function)
+        batch = node.options.batch
+        self._batcher = Batcher(self._execute, batch, node.name) if batch else None
         self._types = {port.name: port.type for port in node.signature.inputs}
 
     @property
     def inline(self) -> bool:
         """Whether calls run on the loop at present."""
-        return self._sync is not None and self._sync.inline
+        return self._batcher is None and self._sync is not None and self._sync.inline
 
     async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
         ready = self.convert(values)
+        if self._batcher is not None:
+            return await self._batcher(ready)
+        return await self._execute(ready)
+
+    async def _execute(self, ready: dict[str, Any]) -> Any:
         if self._sync is None:
             return await self._function(**ready)
         result = await self._sync(ready)
