@@ -151,22 +151,24 @@ def inference_graph(code: Callable[..., Any], /) -> GraphDefinition: ...
 
 @overload
 def inference_graph(
-    code: None = None, /, *, name: str = "", example: object = None
+    code: None = None, /, *, name: str = "", example: object = None, scale: Scale | None = None
 ) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
 
 
-def inference_graph(code: Any = None, /, *, name: str = "", example: object = None) -> Any:
+def inference_graph(
+    code: Any = None, /, *, name: str = "", example: object = None, scale: Scale | None = None
+) -> Any:
     """A graph: a function of symbolic values, traced once.
 
-    ``name`` is the path it is served under (the function's name with ``-`` for ``_`` is not
-    applied: the name stays as written). ``example`` is a value of the input, shown in the
-    OpenAPI document and used by ``umbel call``.
+    ``name`` is the path it is served under, the function's own name if empty. ``example`` is a
+    value of the input: shown in the OpenAPI document, and run a few times before the graph is
+    ready. ``scale`` is for the graph's own replicas, with all nodes that are fused into them.
     """
     place = caller_place()
 
     def define(function: Callable[..., Any]) -> GraphDefinition:
         return GraphDefinition(
-            function, name=name or function.__name__, example=example, place=place
+            function, name=name or function.__name__, example=example, place=place, scale=scale
         )
 
     return define if code is None else define(code)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from umbel.graph.annotations import read_signature
-from umbel.graph.definitions import NodeDefinition, bind_arguments, spread
+from umbel.graph.arguments import bind_arguments
+from umbel.graph.definitions import NodeDefinition, spread
 from umbel.graph.errors import CheckFailed, DeclarationError
 from umbel.graph.findings import Finding, Place, has_errors
 from umbel.graph.ir import Graph, Program
+from umbel.graph.options import Scale
 from umbel.graph.steps import GraphName, Input, StepId, Subgraph
 from umbel.graph.tracing import Outputs, Trace, Value, active_trace, caller_place
 from umbel.graph.value_types import ANY, Port, Signature
@@ -20,9 +22,16 @@ class GraphDefinition:
     """A graph as declared. Traced once, when first asked for; ``findings`` come with it."""
 
     def __init__(
-        self, function: Callable[..., Any], *, name: str, example: object, place: Place
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str,
+        example: object,
+        place: Place,
+        scale: Scale | None = None,
     ) -> None:
         self.function, self.name, self.example, self.place = function, name, example, place
+        self.scale = scale
         self.declared = read_signature(function)
         self.findings: list[Finding] = []
         self._graph: Graph | None = None
@@ -111,6 +120,7 @@ class GraphDefinition:
                 tuple(Port(name, types.get(step, ANY)) for name, step in outputs),
                 keyed=keyed,
             ),
+            settings={} if self.scale is None else {"scale": self.scale},
             example=self.example,
             doc=inspect.getdoc(self.function) or "",
             place=self.place,
@@ -194,5 +204,4 @@ def _variable_names(function: Callable[..., Any]) -> dict[int, str]:
     """What the function's module and enclosing scopes call the nodes they hold."""
     scopes: dict[str, object] = dict(getattr(function, "__globals__", {}))
     scopes.update(inspect.getclosurevars(function).nonlocals)
-    names = {id(v): name for name, v in scopes.items() if isinstance(v, NodeDefinition)}
-    return names
+    return {id(v): name for name, v in scopes.items() if isinstance(v, NodeDefinition)}

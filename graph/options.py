@@ -46,10 +46,12 @@ class Scale:
 @dataclass(frozen=True)
 class Cache:
     """Answers kept for equal typed inputs. ``ttl_s``: seconds an answer stays valid;
-    ``max_items``: answers kept per replica, least recently used go first."""
+    ``max_items``: answers kept per replica, least recently used go first; ``redis``: URL of a
+    Redis that replicas and services share, ``None`` for memory only."""
 
     ttl_s: float = 300.0
     max_items: int = 1024
+    redis: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,31 @@ class Resources:
         return bool(self.cpus or self.gpus or self.memory or self.accelerator or self.custom)
 
 
+@dataclass(frozen=True)
+class Retry:
+    """Further attempts of a call that got no answer, or an answer with one of ``statuses``.
+
+    ``attempts`` counts the first one too. The pause before the n-th further attempt is
+    ``backoff_ms * 2 ** (n - 1)``, at most ``MAX_BACKOFF_MS``, of which a random part of up to
+    one half is taken off, so that callers that failed together do not come back together.
+    """
+
+    attempts: int = 3
+    backoff_ms: float = 100.0
+    statuses: tuple[int, ...] = (502, 503, 504)
+
+
+MAX_BACKOFF_MS = 10_000.0
+"""The longest pause between two attempts."""
+
 Fuse = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True)
 class NodeOptions:
     """All options of one node. ``timeout_s``: seconds one call may take, ``None`` for the
-    request's own deadline. ``retries``: further attempts when a call got no answer.
+    request's own deadline; with retries it holds for each attempt. ``retries``: further
+    attempts when a call got no answer, or a ``Retry`` that says more.
     ``env``: a Ray ``runtime_env`` for a replica of the node's own. ``deterministic``: equal
     inputs give equal outputs, so that two equal calls in one request may be one call."""
 
@@ -87,7 +107,14 @@ class NodeOptions:
     cache: Cache | None = None
     fuse: Fuse = "auto"
     timeout_s: float | None = None
-    retries: int = 0
+    retries: int | Retry = 0
     max_concurrency: int | None = None
     env: Mapping[str, object] | None = None
     deterministic: bool = True
+
+    @property
+    def retry(self) -> Retry | None:
+        """How calls are repeated, ``None`` for not at all."""
+        if isinstance(self.retries, Retry):
+            return self.retries if self.retries.attempts > 1 else None
+        return Retry(self.retries + 1) if self.retries > 0 else None

@@ -14,6 +14,7 @@ from umbel.nodes import forms
 from umbel.nodes.batching import Batcher
 from umbel.nodes.execution import SyncExecution
 from umbel.nodes.request_context import RequestContext
+from umbel.nodes.response_cache import ResponseCache
 
 log = logging.getLogger("umbel.nodes")
 
@@ -63,18 +64,24 @@ class LoadedNode:
         self._sync = None if self._is_async else SyncExecution(function)
         batch = node.options.batch
         self._batcher = Batcher(self._execute, batch, node.name) if batch else None
+        cache = node.options.cache
+        self.cache = ResponseCache(node, cache) if cache else None
         self._types = {port.name: port.type for port in node.signature.inputs}
 
     @property
     def inline(self) -> bool:
         """Whether calls run on the loop at present."""
-        return self._batcher is None and self._sync is not None and self._sync.inline
+        waits = self._batcher is not None or self.cache is not None
+        return not waits and self._sync is not None and self._sync.inline
 
     async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
         ready = self.convert(values)
-        if self._batcher is not None:
-            return await self._batcher(ready)
-        return await self._execute(ready)
+        if self.cache is not None:
+            return await self.cache.get(ready, lambda: self._run(ready))
+        return await self._run(ready)
+
+    def _run(self, ready: dict[str, Any]) -> Awaitable[Any]:
+        return self._execute(ready) if self._batcher is None else self._batcher(ready)
 
     async def _execute(self, ready: dict[str, Any]) -> Any:
         if self._sync is None:
@@ -97,6 +104,8 @@ class LoadedNode:
 
     async def close(self) -> None:
         """Let the code release what it holds; its errors are logged."""
+        if self.cache is not None:
+            await self.cache.close()
         if self._close is None:
             return
         try:

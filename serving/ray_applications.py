@@ -7,7 +7,7 @@ from typing import Any
 from ray import serve
 
 from umbel.graph.errors import DeclarationError
-from umbel.graph.options import NodeOptions
+from umbel.graph.options import NodeOptions, Scale
 from umbel.graph.plan import Deployment, Plan
 from umbel.graph.steps import GraphName
 from umbel.serving import shipping
@@ -16,6 +16,10 @@ from umbel.serving.ray_replicas import GraphReplica, NodeReplica, part_of
 IN_FLIGHT = 1000
 """Requests that one replica may have in flight. Ray's default of 5 is made for models that
 occupy a replica; here the engine itself bounds what a node does at once."""
+
+
+DEFAULT_TARGET = 2
+"""Requests in flight for each replica where a scaled node names no target: Ray's own."""
 
 
 class GraphNotStarted(DeclarationError):
@@ -29,9 +33,10 @@ def application(
     part = part_of(plan, name)
     payload = shipping.pack(part)
     apart = {d.name: _node_deployment(d, payload) for d in part.deployments}
+    scale = part.program.graphs[name].settings.get("scale")
     graph = serve.deployment(
         name="graph",
-        num_replicas=replicas,
+        **(_replicas(scale) if isinstance(scale, Scale) else {"num_replicas": replicas}),
         max_ongoing_requests=IN_FLIGHT,
         health_check_period_s=5,
         ray_actor_options={"num_cpus": 0.1},
@@ -45,7 +50,7 @@ def _node_deployment(deployment: Deployment, payload: bytes) -> Any:
         name=deployment.name,
         max_ongoing_requests=deployment.options.max_concurrency or IN_FLIGHT,
         ray_actor_options=actor_options(deployment.options),
-        **_replicas(deployment),
+        **_replicas(deployment.scale),
     )(NodeReplica).bind(payload, deployment.graph, deployment.nodes)
 
 
@@ -66,8 +71,7 @@ def actor_options(options: NodeOptions) -> dict[str, Any]:
     return wanted
 
 
-def _replicas(deployment: Deployment) -> dict[str, Any]:
-    scale = deployment.scale
+def _replicas(scale: Scale) -> dict[str, Any]:
     if scale.min == scale.ceiling:
         return {"num_replicas": scale.min}
     return {
@@ -75,6 +79,10 @@ def _replicas(deployment: Deployment) -> dict[str, Any]:
             "min_replicas": scale.min,
             "max_replicas": scale.ceiling,
             "initial_replicas": scale.min,
-            "target_ongoing_requests": scale.target or 2,
+            "target_ongoing_requests": scale.target or DEFAULT_TARGET,
+            "upscale_delay_s": 1.0,
+            "downscale_delay_s": 30.0,
+            "metrics_interval_s": 0.5,
+            "look_back_period_s": 2.0,
         }
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+from umbel.graph.canonical import as_data
 from umbel.graph.ir import Graph, Node
 from umbel.graph.options import NodeOptions, Scale
 from umbel.graph.plan import Deployment, Plan
@@ -34,28 +36,42 @@ def reason_apart(options: NodeOptions) -> str:
 
 
 def place(plan: Plan) -> Plan:
-    """The plan with a deployment for every node that must live apart."""
+    """The plan with a deployment for every node that must live apart. Nodes of one graph with
+    equal resources and environment, and no scaling or batching of their own, share one."""
     deployments: list[Deployment] = list(plan.deployments)
     for graph in plan.program:
+        groups: dict[str, Deployment] = {}
         for node in graph.nodes.values():
+            subject = f"{graph.name}.{node.name}"
             reason = reason_apart(node.options)
-            if reason:
-                deployments.append(_own(graph, node))
-                plan = plan.because(
-                    "place", f"{graph.name}.{node.name}", f"has its own deployment: {reason}"
-                )
+            if not reason:
+                words = "runs inside the graph's replicas: it asks for nothing of its own"
+                plan = plan.because("place", subject, words)
+                continue
+            key = _group(node)
+            known = groups.get(key) if key else None
+            if known is not None:
+                groups[key] = replace(known, nodes=(*known.nodes, node.name))
+                words = f"shares the deployment of {known.nodes[0]!r}: equal resources"
             else:
-                plan = plan.because(
-                    "place",
-                    f"{graph.name}.{node.name}",
-                    "runs inside the graph's replicas: it asks for nothing of its own",
-                )
+                groups[key or node.name] = _own(graph, node)
+                words = f"has its own deployment: {reason}"
+            plan = plan.because("place", subject, words)
+        deployments += groups.values()
     return replace(plan, deployments=tuple(deployments))
+
+
+def _group(node: Node) -> str:
+    """Equal for nodes that may share a replica; empty for one that must be alone."""
+    options = node.options
+    if options.fuse == "never" or options.scale or options.batch or options.max_concurrency:
+        return ""
+    return json.dumps([as_data(options.resources), as_data(options.env or {})], sort_keys=True)
 
 
 def _own(graph: Graph, node: Node) -> Deployment:
     return Deployment(
-        name=f"{graph.name}--{node.name}",
+        name=f"{graph.name}--{node.name}".replace("/", "--"),
         graph=graph.name,
         nodes=(node.name,),
         resources=node.options.resources,
