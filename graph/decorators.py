@@ -21,7 +21,7 @@ from umbel.graph.tracing import caller_place
 from umbel.graph.value_types import Port, Signature, ValueType
 
 
-def _options(
+def _options(  # noqa: PLR0913  one for each option of a node
     *,
     cpus: float | None = None,
     gpus: float = 0.0,

@@ -27,7 +27,7 @@ _runner: LocalRunner | None = None
 
 def install(runner: LocalRunner) -> None:
     """Set the runner. Called once, by ``umbel/__init__.py``."""
-    global _runner
+    global _runner  # noqa: PLW0603  one process, one runner
     _runner = runner
 
 

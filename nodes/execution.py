@@ -31,7 +31,7 @@ _pool: ThreadPoolExecutor | None = None
 
 def thread_pool() -> ThreadPoolExecutor:
     """The process's threads for synchronous nodes, made when first needed."""
-    global _pool
+    global _pool  # noqa: PLW0603  one process, one pool
     if _pool is None:
         workers = min(64, 8 + 4 * (os.cpu_count() or 1))
         _pool = ThreadPoolExecutor(workers, thread_name_prefix="umbel-node")

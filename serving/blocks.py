@@ -7,6 +7,7 @@ it is taken, without the steps that are known to have run by then.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -86,7 +87,7 @@ class BlockPlanner:
         waiting = tuple(i for i in order if self._waits[i])
         parallel = any(
             earlier not in self.ancestors(later)
-            for earlier, later in zip(waiting, waiting[1:], strict=False)
+            for earlier, later in itertools.pairwise(waiting)
         )
         needs, computed = self._dependencies(order) if parallel else ({}, {})
         return Block(tuple(targets), order, waiting, parallel, needs, computed)

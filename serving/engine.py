@@ -18,8 +18,8 @@ from umbel.graph.steps import GraphName, Input
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.backends import Backend
 from umbel.serving.blocks import Block, BlockPlanner
-from umbel.serving.scope import MISSING, Scope
 from umbel.serving.compiled_step import CompiledStep
+from umbel.serving.scope import MISSING, Scope
 from umbel.serving.step_code import compile_step
 
 

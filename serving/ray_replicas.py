@@ -42,7 +42,9 @@ def from_wire(wire: Wire) -> RequestContext:
 class NodeReplica:
     """The nodes of one deployment, called by graph replicas."""
 
-    async def __init__(self, payload: bytes, graph: str, nodes: tuple[str, ...]) -> None:
+    async def __init__(  # type: ignore[misc]  # Ray Serve awaits it
+        self, payload: bytes, graph: str, nodes: tuple[str, ...]
+    ) -> None:
         listen_on_loopback()
         plan = shipping.unpack(payload)
         declared = plan.program.graphs[GraphName(graph)].nodes
@@ -83,7 +85,7 @@ class RemoteNode:
 class GraphReplica:
     """One served graph, its fused nodes, and the HTTP application in front of them."""
 
-    async def __init__(
+    async def __init__(  # type: ignore[misc]  # Ray Serve awaits it
         self, payload: bytes, version: str, body_limit: int, deployments: Mapping[str, Any]
     ) -> None:
         listen_on_loopback()
@@ -100,7 +102,7 @@ class GraphReplica:
     def _find_remote(self, graph: Graph, node: Node) -> Handle | None:
         return self._remote.get((graph.name, node.name))
 
-    def __serve_build_asgi_app__(self) -> HttpApp:  # noqa: PLW3201  the name is Ray Serve's
+    def __serve_build_asgi_app__(self) -> HttpApp:
         return HttpApp(self._host, body_limit=self._body_limit, names_requests=False)
 
     async def __del__(self) -> None:

@@ -26,26 +26,26 @@ _PREFIX = "umbel_file_"
 def pack(plan: Plan) -> bytes:
     """The plan with its code, for replicas of the same cluster."""
     buffer = io.BytesIO()
-    _Pickler(buffer).dump(plan)
-    return cloudpickle.dumps((list(sys.path), buffer.getvalue()))
+    _Pickler(buffer).dump(plan)  # type: ignore[no-untyped-call]
+    packed: bytes = cloudpickle.dumps((list(sys.path), buffer.getvalue()))  # type: ignore[no-untyped-call]
+    return packed
 
 
 def unpack(payload: bytes) -> Plan:
     """The plan that ``pack`` took. Runs the graph files it names."""
     paths, inner = cloudpickle.loads(payload)
     sys.path += [path for path in paths if path not in sys.path]
-    plan = cloudpickle.loads(inner)
-    assert isinstance(plan, Plan)
+    plan: Plan = cloudpickle.loads(inner)
     return plan
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class _Pickler(cloudpickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, (type, FunctionType)) and obj.__module__.startswith(_PREFIX):
             file = getattr(sys.modules.get(obj.__module__), "__file__", None)
             if file and _find(Path(file), obj.__qualname__) is obj:
                 return resolve, (file, obj.__qualname__)
-        return super().reducer_override(obj)
+        return super().reducer_override(obj)  # type: ignore[no-untyped-call]
 
 
 def resolve(file: str, qualname: str) -> Any:

@@ -19,6 +19,7 @@ from umbel.graph.value_types import Port, Signature, ValueType
 from umbel.k8s.resources import Loaded
 from umbel.k8s.resources.component import Component
 from umbel.k8s.resources.container import Container
+from umbel.k8s.resources.inference_service import Transformer
 from umbel.k8s.resources.predictor import Model, Predictor
 from umbel.k8s.translate.names import Names, Service, model_name
 from umbel.k8s.translate.python_classes import class_reference, constructor_arguments
@@ -104,16 +105,16 @@ class _Maker:
         return self._graph(name, (steps, (node,)), "tensors", MODEL_SIGNATURE, predictor)
 
     def _transformed(self, predictor: GraphName) -> Graph:
-        transformer = self.service.spec.transformer
-        assert transformer is not None
+        transformer = self.service.spec.transformer or Transformer()
         container = transformer.containers[0] if transformer.containers else Container()
         before, nodes = self._class_steps("transformer", container, ("preprocess", "postprocess"))
         first, pre, post = before
         call = Predict(
             id=StepId("predictor"), graph=predictor, source=pre.id, place=self._place("predictor")
         )
-        assert isinstance(post, Call)
-        after = replace(post, args=(("payload", call.id),))
+        after = Call(
+            id=post.id, node=NodeName(post.id), args=(("payload", call.id),), place=post.place
+        )
         steps = (first, pre, call, after)
         return self._graph(self.name, (steps, nodes), "payload", PAYLOAD, transformer)
 

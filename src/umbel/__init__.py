@@ -28,7 +28,6 @@ from umbel.graph.errors import (
 from umbel.graph.options import Batch, Cache, Scale
 
 
-
 def __getattr__(name: str) -> str:
     """``__version__``, read from the installed distribution when it is asked for."""
     if name != "__version__":
