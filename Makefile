@@ -55,23 +55,18 @@ clean:
 
 # This list
 help:
-	@awk '/^# / { words = substr($$0, 3) } \
-		/^[a-z]+:/ { split($$0, name, ":"); printf "  make %-8s %s\n", name[1], words }' Makefile
+	@awk '/^# / { words = substr($$0, 3); next } \
+		/^[a-z]+:/ && words { split($$0, name, ":"); printf "  make %-7s %s\n", name[1], words } \
+		{ words = "" }' Makefile
 
 $(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "umbel needs Python 3.10 to 3.12: make PYTHON=/path/to/python …" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory venv-module
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		$(MAKE) --no-print-directory apt PACKAGES=python$$($(PYTHON) -c \
+		'import sys; print("%d.%d" % sys.version_info[:2])')-venv
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@touch $@
-
-# Debian and Ubuntu keep Python's venv module in a package of its own.
-.PHONY: venv-module
-venv-module:
-	@version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	as_root=$$(test "$$(id -u)" = 0 || echo sudo); \
-	command -v apt-get >/dev/null || { echo "this Python has no venv module" >&2; exit 1; }; \
-	$$as_root apt-get update -qq && $$as_root apt-get install -y -qq python$$version-venv
 
 $(TO_RUN): pyproject.toml constraints.txt $(MADE)
 	@echo "installing umbel with Ray, scikit-learn and PyTorch into $(VENV)"
@@ -80,5 +75,15 @@ $(TO_RUN): pyproject.toml constraints.txt $(MADE)
 
 $(TO_TEST): pyproject.toml constraints.txt $(MADE)
 	@echo "installing umbel and what its tests need into $(VENV)"
-	@$(PIP) $(PINS) -e '.[dev,ray,sklearn,torch]'
+	@$(PIP) $(PINS) -e '.[test]'
+	@$(BIN)/python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || \
+		$(MAKE) --no-print-directory apt PACKAGES=libgomp1
 	@touch $@ $(TO_RUN)
+
+# System packages, only where one is missing: Debian keeps Python's venv module in a package of
+# its own, and LightGBM needs the OpenMP library.
+.PHONY: apt
+apt:
+	@command -v apt-get >/dev/null || { echo "please install: $(PACKAGES)" >&2; exit 1; }
+	@as_root=$$(test "$$(id -u)" = 0 || echo sudo); \
+	$$as_root apt-get update -qq && $$as_root apt-get install -y -qq $(PACKAGES)

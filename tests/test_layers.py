@@ -51,11 +51,12 @@ ONLY_IN: dict[str, str] = {
     "xgboost": "nodes",
     "lightgbm": "nodes",
     "onnxruntime": "nodes",
+    "catboost": "nodes",
 }
 """The one folder that may import the library."""
 
 IN_ONE_FILE = frozenset(
-    {"feast", "alibi", "captum", "shap", "torch", "sklearn", "xgboost", "lightgbm", "onnxruntime"}
+    library for library, folder in ONLY_IN.items() if folder not in {"serving", "k8s"}
 )
 """Libraries of one format or one method: the file that knows the library is the only one."""
 

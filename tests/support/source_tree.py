@@ -88,7 +88,7 @@ def _front() -> Iterator[Module]:
 
 def _python(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise LookupError(f"{folder} is missing")
+        raise LookupError(f"{folder} is missing; git keeps a folder that has a README.md")
     return sorted(path for path in folder.rglob("*.py") if not path.name.endswith(GENERATED))
 
 
