@@ -36,21 +36,25 @@ class ErrorReply(NamedTuple):
 
 def error_reply(error: BaseException, request_id: str = "") -> ErrorReply:
     """The reply for ``error``. What is not one of ours is a 500 that names the request only."""
-    status, text = 500, "internal server error"
-    if isinstance(error, NodeFailed):
-        text = str(NodeFailed(error.node, error.request_id or request_id))
-    elif isinstance(error, (ClientError, ServingError)):
-        status, text = error.status, str(error) or type(error).__name__
-    elif isinstance(error, UmbelError):
-        status, text = error.status, str(error)
-    elif request_id:
-        text = f"{text} (request {request_id})"
+    status, text = error_text(error, request_id)
     headers = {"content-type": "application/json"}
     if request_id:
         headers["x-request-id"] = request_id
     if status == 503:
         headers["retry-after"] = str(RETRY_AFTER_SECONDS)
     return ErrorReply(status, _body(text), headers)
+
+
+def error_text(error: BaseException, request_id: str = "") -> tuple[int, str]:
+    """The HTTP status of ``error``, and what a client may read of it."""
+    if isinstance(error, NodeFailed):
+        return 500, str(NodeFailed(error.node, error.request_id or request_id))
+    if isinstance(error, (ClientError, ServingError)):
+        return error.status, str(error) or type(error).__name__
+    if isinstance(error, UmbelError):
+        return error.status, str(error)
+    suffix = f" (request {request_id})" if request_id else ""
+    return 500, f"internal server error{suffix}"
 
 
 def model_not_found(name: str) -> NotFound:

@@ -109,7 +109,7 @@ def _read_tensor(
     name = read_name(item, what)
     what = f"{key[:-1]} {clip(name)!r}"
     datatype = require_datatype(item.get("datatype"), what)
-    shape = _read_shape(item.get("shape"), what)
+    shape = read_shape(item.get("shape"), what)
     parameters = read_parameters(item.get("parameters"), what)
     data, size = item.get("data"), parameters.get("binary_data_size")
     if size is None:
@@ -154,7 +154,8 @@ def _from_json(
     )
 
 
-def _read_shape(value: object, what: str) -> tuple[int, ...]:
+def read_shape(value: object, what: str) -> tuple[int, ...]:
+    """A shape whose product cannot overflow. Raises InvalidInput."""
     if not isinstance(value, list):
         got = "nothing" if value is None else describe(value)
         raise InvalidInput(f'{what}: expected "shape" to be a list of lengths, got {got}')
