@@ -9,15 +9,12 @@ loader's own parser, and names what is in it beyond data.
 from __future__ import annotations
 
 import ast
-import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, Protocol
 
 _MEMBERS = re.compile(
     r"models/[^/]+\.json|data/(weights|constants)/[^/]*_config\.json|data/weights/weight_\d+"
@@ -46,22 +43,28 @@ _PLAIN_SYNTAX = (
 )  # fmt: skip
 
 
-def beyond_data(path: Path) -> str:
+class Records(Protocol):
+    """The archive as torch's own parser (``PyTorchFileReader``) reads it."""
+
+    def get_all_records(self) -> list[str]: ...
+    def get_record(self, name: str) -> bytes: ...
+
+
+def beyond_data(path: Path, reader: Records, restricted: Callable[[bytes], object]) -> str:
     """What in the archive is more than data, in words for an error; empty if nothing is.
 
-    Raises RuntimeError, ValueError or KeyError where the file is no such archive.
+    ``restricted`` reads a torch.save file of tensors only, and raises on any other. Raises
+    ValueError, KeyError, TypeError or BadZipFile where the file is no such archive.
     """
-    return next(_findings(path), "")
+    return next(_findings(path, reader, restricted), "")
 
 
-def _findings(path: Path) -> Iterator[str]:
+def _findings(path: Path, reader: Records, restricted: Callable[[bytes], object]) -> Iterator[str]:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if len({name.split("/", 1)[0] for name in names}) != 1 or len(set(names)) != len(names):
         yield "members outside its one folder, or twice the same"
-    reader = torch._C.PyTorchFileReader(str(path))
-    records: list[str] = reader.get_all_records()
-    for name in records:
+    for name in reader.get_all_records():
         if not _MEMBERS.fullmatch(name):
             yield f"a member {name!r}"
         elif name.endswith("_config.json"):
@@ -71,14 +74,14 @@ def _findings(path: Path) -> Iterator[str]:
         elif name.startswith("models/"):
             yield from _program(json.loads(reader.get_record(name)))
         elif name.startswith("data/sample_inputs/"):
-            yield from _sample_inputs(reader.get_record(name))
+            yield from _sample_inputs(reader.get_record(name), restricted)
 
 
-def _sample_inputs(content: bytes) -> Iterator[str]:
+def _sample_inputs(content: bytes, restricted: Callable[[bytes], object]) -> Iterator[str]:
     """torch.export keeps them as a torch.save file; the restricted reader must do."""
     try:
         if content:
-            torch.load(io.BytesIO(content), weights_only=True)
+            restricted(content)
     except Exception:
         yield "sample inputs that are more than tensors"
 

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.export.passes
 
 from umbel.graph.errors import DeclarationError, MissingExtra
 from umbel.graph.implementations import ModelFile
 from umbel.graph.value_types import DTYPES, Port, Signature, ValueType
-from umbel.nodes.code_in_files import permission
+from umbel.nodes.code_in_files import Permission, permission
 from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.model_inputs import in_order, taken
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
 from umbel.nodes.shapes import Bound
-from umbel.nodes.torch_export_file import open_exported
+from umbel.nodes.torch_export_contents import beyond_data
+from umbel.nodes.torch_export_signature import exported_signature
 
 SUFFIXES = (".pt2", ".ts", ".pt", ".pth", ".safetensors")
 SETTINGS = {
@@ -123,9 +126,12 @@ def open_model(code: ModelFile) -> TorchModel:
         signature = _named(list(inspect.signature(module.forward).parameters))
         return TorchModel(module, signature, device, dtype, _weights_dtype(module.parameters()))
     if path.suffix == ".pt2":
-        program = open_exported(path, allowed, device)
-        weights = _weights_dtype(program.parameters)
-        return TorchModel(program.call, program.signature, device, dtype, weights)
+        program = _exported(path, allowed)
+        if device.type != "cpu":
+            program = torch.export.passes.move_to_device_pass(program, device)
+        module = program.module()
+        weights = _weights_dtype(program.state_dict.values())
+        return TorchModel(module, exported_signature(program), device, dtype, weights)
     allowed.vouched(path)
     script = _script(path, device)
     signature = _named([argument.name for argument in script.forward.schema.arguments[1:]])
@@ -155,6 +161,29 @@ def _dtype(settings: ModelSettings) -> torch.dtype | None:
     if name and not isinstance(found, torch.dtype):
         raise DeclarationError(f"setting 'dtype' is a dtype such as 'float32', not {name!r}")
     return found
+
+
+def _exported(path: Path, allowed: Permission) -> Any:
+    """The program of a ``.pt2`` file. One that holds more than data needs permission."""
+    try:
+        reader = torch._C.PyTorchFileReader(str(path))
+        more = beyond_data(path, reader, _tensors_only)
+        if more:
+            allowed.open(path, f"a .pt2 file that holds more than data ({more})").close()
+        else:
+            allowed.vouched(path)
+        return torch.export.load(str(path))
+    except DeclarationError:
+        raise
+    except Exception as error:  # torch's loader raises whatever it stumbles over
+        raise DeclarationError(
+            f"{path} is no complete file of torch.export.save, or of another version of torch: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _tensors_only(content: bytes) -> object:
+    return torch.load(io.BytesIO(content), weights_only=True)
 
 
 def _script(path: Path, device: torch.device) -> Any:

@@ -1,59 +1,15 @@
-"""A ``.pt2`` file of ``torch.export.save``: its program, and the signature it tells."""
+"""What a program of ``torch.export`` tells of its inputs and outputs."""
 
 from __future__ import annotations
 
 import re
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
-
-from umbel.graph.errors import DeclarationError
 from umbel.graph.value_types import DTYPES, Dim, Port, Signature, ValueType
-from umbel.nodes.code_in_files import Permission
-from umbel.nodes.torch_export_contents import beyond_data
 
 
-@dataclass(frozen=True)
-class ExportedModel:
-    """A program ready to be called with positional tensors."""
-
-    call: Callable[..., Any]
-    signature: Signature
-    parameters: tuple[torch.Tensor, ...]
-
-
-def open_exported(path: Path, allowed: Permission, device: torch.device) -> ExportedModel:
-    """Load ``path`` on ``device``. Raises DeclarationError."""
-    try:
-        more = beyond_data(path)
-    except (RuntimeError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise _broken(path, error) from error
-    if more:
-        allowed.open(path, f"a .pt2 file that holds more than data ({more})").close()
-    else:
-        allowed.vouched(path)
-    try:
-        program = torch.export.load(str(path))
-        module = program.module()
-        if device.type != "cpu":
-            module = module.to(device)
-    except Exception as error:
-        raise _broken(path, error) from error
-    return ExportedModel(module, _signature(program), tuple(program.state_dict.values()))
-
-
-def _broken(path: Path, error: Exception) -> DeclarationError:
-    return DeclarationError(
-        f"{path} is no complete file of torch.export.save, or of another version of torch: "
-        f"{type(error).__name__}: {error}"
-    )
-
-
-def _signature(program: Any) -> Signature:
+def exported_signature(program: Any) -> Signature:
+    """Ports with dtypes and shapes. A single input is ``x``, several bear their own names."""
     nodes = {node.name: node for node in program.graph.nodes}
     names = list(program.graph_signature.user_inputs)
     keys: dict[str, str] = {}
@@ -75,7 +31,7 @@ def _signature(program: Any) -> Signature:
 
 def _value_type(node: Any, keys: dict[str, str]) -> ValueType:
     value = None if node is None else node.meta.get("val")
-    if not isinstance(value, torch.Tensor):
+    if value is None or not hasattr(value, "dtype"):
         return ValueType("ndarray")
     name = str(value.dtype).removeprefix("torch.")
     dims = tuple(_dim(axis, length, keys) for axis, length in enumerate(value.shape))
