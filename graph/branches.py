@@ -98,13 +98,16 @@ def splitter(*shares: tuple[int, object], **named: tuple[int, object]) -> Value:
                 f"weight {weight!r} of share {name or len(made)} is not a whole number of percent",
                 fix="use an int between 0 and 100",
             )
-            weight = 0
+            weight = weight if isinstance(weight, (int, float)) else 0
         lifted = trace.lift(value)
         types.append(lifted.type)
         made.append(Share(weight, lifted.step, name or str(len(made))))
     return trace.add(
         Split(
-            id=trace.fresh("splitter"), shares=tuple(made), place=caller_place(), type=_common(types)
+            id=trace.fresh("splitter"),
+            shares=tuple(made),
+            place=caller_place(),
+            type=_common(types),
         )
     )
 

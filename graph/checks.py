@@ -18,7 +18,7 @@ from umbel.graph.options import NodeOptions
 from umbel.graph.steps import Call, GraphName, Input, Split, Step, StepId, Subgraph
 from umbel.graph.value_types import ANY, Dim
 
-_NAME = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _RESERVED = frozenset({"v1", "v2", "docs", "openapi.json", "metrics", "openai", "-"})
 
 Check = Callable[[Program], Iterator[Finding]]
@@ -32,7 +32,7 @@ def check(program: Program) -> list[Finding]:
 def _names(program: Program) -> Iterator[Finding]:
     for name in program.served:
         graph = program.graphs[name]
-        if not _NAME.match(name) or name in _RESERVED:
+        if not _NAME.fullmatch(name) or name in _RESERVED:
             yield Finding(
                 "error",
                 "UMB-G201",
@@ -221,6 +221,10 @@ def option_problems(options: NodeOptions) -> Iterator[tuple[str, str]]:
         )
     if scale and scale.target is not None and scale.target <= 0:
         yield f"Scale(target={scale.target}) is not positive", "use a positive load per replica"
+    if options.timeout_s is not None and options.timeout_s <= 0:
+        yield f"timeout_s={options.timeout_s} leaves no time for a call", "use a positive number"
+    if isinstance(options.retries, int) and options.retries < 0:
+        yield f"retries={options.retries} is negative", "use 0 or more"
     for name, amount in (("cpus", resources.cpus or 0), ("gpus", resources.gpus)):
         if amount < 0:
             yield f"{name}={amount} is negative", "use 0 or more"

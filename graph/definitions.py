@@ -6,7 +6,6 @@ unit test of a node needs nothing of umbel.
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import json
 from collections.abc import Callable
@@ -14,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from umbel.graph.annotations import ReadSignature, read_signature
+from umbel.graph.arguments import bind_arguments
 from umbel.graph.errors import DeclarationError
 from umbel.graph.findings import Place
 from umbel.graph.implementations import Implementation, ModelFile, PythonCode
 from umbel.graph.ir import Node, NodeKind
 from umbel.graph.options import NodeOptions
-from umbel.graph.steps import Call, NodeName, StepId
-from umbel.graph.tracing import Outputs, Trace, Value, active_trace, caller_place
+from umbel.graph.steps import Call, NodeName
+from umbel.graph.tracing import Declaration, Outputs, Trace, Value, active_trace, caller_place
 from umbel.graph.value_types import ANY, Signature
 
 METHODS: dict[NodeKind, tuple[str, ...]] = {
@@ -31,7 +31,7 @@ METHODS: dict[NodeKind, tuple[str, ...]] = {
 """The method of a class that a node of a kind calls, the first that exists."""
 
 
-class NodeDefinition:
+class NodeDefinition(Declaration):
     """A node as declared. ``name`` may be empty: then the variable that holds it names it."""
 
     def __init__(
@@ -65,21 +65,22 @@ class NodeDefinition:
             return self.code.target(*args, **kwargs)
         from umbel.graph import local_runner
 
-        return local_runner.current().call_node(self.node(NodeName(self.default_name)), args, kwargs)
+        node = self.node(NodeName(self.default_name))
+        return local_runner.current().call_node(node, args, kwargs)
 
     def node(self, name: NodeName) -> Node:
         """The frozen node under the name it has in a graph."""
         return Node(name, self.kind, self.code, self.signature, self.options, self.place)
 
 
-class ClassDefinition:
+class ClassDefinition(Declaration):
     """A decorated class. Calling it gives a node set up with those arguments."""
 
     def __init__(
         self, kind: NodeKind, cls: type, *, name: str, options: NodeOptions, place: Place
     ) -> None:
         self.kind, self.cls, self.name, self.options, self.place = kind, cls, name, options, place
-        self.method = next((m for m in METHODS[kind] if callable(getattr(cls, m, None))), "")
+        self.method = next((m for m in METHODS[kind] if _has(cls, m)), "")
         if not self.method:
             wanted = " or ".join(METHODS[kind])
             raise DeclarationError(f"{place}: {kind} class {cls.__name__} needs a method {wanted}")
@@ -87,7 +88,10 @@ class ClassDefinition:
 
     def __call__(self, *args: object, **kwargs: object) -> NodeDefinition:
         """A node whose replicas build the class with these arguments."""
-        inspect.signature(self.cls).bind(*args, **kwargs)
+        try:
+            inspect.signature(self.cls).bind(*args, **kwargs)
+        except TypeError as error:
+            self._misused(str(error))
         code = PythonCode(self.cls, _reference(self.cls), self.method, args, kwargs)
         return NodeDefinition(
             self.kind,
@@ -100,20 +104,46 @@ class ClassDefinition:
         )
 
 
+    def _misused(self, problem: str) -> None:
+        expected = f"{self.cls.__name__}{inspect.signature(self.cls)}"
+        trace = active_trace()
+        if trace is None:
+            raise DeclarationError(f"{caller_place()}: {expected}: {problem}")
+        trace.find(
+            "UMB-G101",
+            f"{self.cls.__name__} cannot be set up: {problem}",
+            fix=f"it takes {expected}",
+            subject=self.name or self.cls.__name__,
+        )
+
+
+def _has(cls: type, method: str) -> bool:
+    """Whether the class or a base declares it; each class itself can be called, which is no
+    ``__call__`` of its instances."""
+    return any(method in vars(base) for base in cls.__mro__)
+
+
 def _reference(code: Any) -> str:
-    return f"{code.__module__}:{code.__qualname__}"
+    named = code if hasattr(code, "__qualname__") else type(code)
+    return f"{named.__module__}:{named.__qualname__}"
 
 
 def define_function(
     kind: NodeKind, function: Callable[..., Any], *, name: str, options: NodeOptions, place: Place
 ) -> NodeDefinition:
     """A node that is one function."""
+    try:
+        read = read_signature(function)
+    except ValueError as error:
+        raise DeclarationError(
+            f"{place}: {error}; write a function with named arguments around it"
+        ) from error
     return NodeDefinition(
         kind,
         PythonCode(function, _reference(function)),
-        read_signature(function),
+        read,
         name=name,
-        default_name=function.__name__.strip("<>"),
+        default_name=getattr(function, "__name__", type(function).__name__).strip("<>"),
         options=options,
         place=place,
     )
@@ -226,68 +256,3 @@ def _printed(code: PythonCode) -> str:
         return json.dumps([code.args, dict(code.kwargs)], sort_keys=True)
     except TypeError:
         return f"{[id(arg) for arg in code.args]} {[id(v) for v in code.kwargs.values()]}"
-
-
-def bind_arguments(
-    trace: Trace,
-    callee: str,
-    signature: Signature,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> tuple[tuple[str, StepId], ...]:
-    """Pair arguments with ports. Too many, unknown and missing ones are findings."""
-    ports = [port.name for port in signature.inputs]
-    takes = f"{callee} takes {', '.join(ports) or 'nothing'}"
-    given: dict[str, Any] = dict(zip(ports, args, strict=False))
-    if len(args) > len(ports):
-        trace.find(
-            "UMB-G102",
-            f"{len(args)} positional arguments came; {takes}",
-            fix=f"call {callee}({', '.join(ports)})",
-            subject=callee,
-        )
-    for name, value in kwargs.items():
-        if name in ports and name not in given:
-            given[name] = value
-        else:
-            problem = "comes twice" if name in ports else "is no input"
-            trace.find(
-                "UMB-G102",
-                f"argument {name!r} {problem}; {takes}",
-                fix=f"call {callee}({', '.join(ports)})",
-                subject=callee,
-            )
-    for port in signature.inputs:
-        if port.required and port.name not in given:
-            trace.find(
-                "UMB-G103",
-                f"input {port.name!r} is missing; {takes}",
-                fix=f"call {callee}({', '.join(ports)})",
-                subject=callee,
-            )
-    fed = []
-    for name, value in given.items():
-        if isinstance(value, Outputs):
-            trace.find(
-                "UMB-G107",
-                f"input {name!r} gets {len(value)} values at once ({', '.join(value.names)})",
-                fix=f"pick one: value[{value.names[0]!r}]",
-                subject=callee,
-            )
-            value = value[0]
-        fed.append((name, trace.lift(value).step))
-    return tuple(fed)
-
-
-def with_options(definition: NodeDefinition, **changes: Any) -> NodeDefinition:
-    """The same node with other options or another name."""
-    copy = NodeDefinition(
-        definition.kind,
-        definition.code,
-        definition.read,
-        name=changes.pop("name", definition.name),
-        default_name=definition.default_name,
-        options=dataclasses.replace(definition.options, **changes),
-        place=caller_place(),
-    )
-    return copy

@@ -8,6 +8,7 @@ disagree, so names mean nothing beyond their own signature.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from umbel.graph.value_types import ANY, Dim, Signature, ValueType
 
@@ -41,6 +42,13 @@ def misfit(source: ValueType, port: ValueType, bound: dict[str, Dim]) -> str:
     if not (source.is_tensor and port.is_tensor):
         return ""
     return _dtype_misfit(source, port) or _shape_misfit(source, port, bound)
+
+
+def narrower(one: ValueType, other: ValueType) -> ValueType:
+    """``one`` with the dtype that fits both consumers of a value: of int64 and float32, int64."""
+    if one.is_tensor and other.is_tensor and _dtype_misfit(one, other):
+        return replace(one, dtype=other.dtype)
+    return one
 
 
 def _kind(dtype: str) -> int:

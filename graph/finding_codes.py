@@ -7,14 +7,17 @@ given a new meaning. Codes of KServe's resources are in ``umbel.k8s.resources.co
 from __future__ import annotations
 
 CODES: dict[str, str] = {
+    "UMB-G101": "A class is set up with arguments it does not take.",
     "UMB-G102": "A call has an argument that its node does not take, or has it twice.",
     "UMB-G103": "A call lacks an argument that its node needs.",
     "UMB-G104": "A value of one graph is used in another.",
     "UMB-G105": "Annotations that cannot be evaluated; the ports have no types.",
     "UMB-G106": "Two different nodes have the same name.",
     "UMB-G107": "Several outputs are passed where one value is expected.",
+    "UMB-G108": "A list, tuple or dict of graph values, or a node that is not called, is passed.",
     "UMB-G110": "A graph value is used as plain Python: in an `if`, a loop, or unpacked.",
     "UMB-G111": "A graph returns nothing.",
+    "UMB-G112": "A graph function raised an error while it was traced.",
     "UMB-G120": "A switch has no case.",
     "UMB-G121": "A switch has no last branch.",
     "UMB-G122": "A switch has its last branch in the middle, or several of them.",

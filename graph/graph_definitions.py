@@ -14,11 +14,11 @@ from umbel.graph.findings import Finding, Place, has_errors
 from umbel.graph.ir import Graph, Program
 from umbel.graph.options import Scale
 from umbel.graph.steps import GraphName, Input, StepId, Subgraph
-from umbel.graph.tracing import Outputs, Trace, Value, active_trace, caller_place
+from umbel.graph.tracing import Declaration, Outputs, Trace, Value, active_trace, caller_place
 from umbel.graph.value_types import ANY, Port, Signature
 
 
-class GraphDefinition:
+class GraphDefinition(Declaration):
     """A graph as declared. Traced once, when first asked for; ``findings`` come with it."""
 
     def __init__(
@@ -183,11 +183,15 @@ def _named(result: object) -> tuple[dict[str, object], bool]:
     if isinstance(result, Outputs):
         numbered = tuple(f"output_{i}" for i in range(len(result)))
         return dict(zip(result.names, result, strict=True)), result.names != numbered
-    if isinstance(result, tuple):
+    if isinstance(result, tuple) or (isinstance(result, list) and _has_value(result)):
         return {f"output_{i}": value for i, value in enumerate(result)}, False
     if isinstance(result, Mapping):
         return {str(key): value for key, value in result.items()}, True
     return {"output": result}, False
+
+
+def _has_value(results: list[object]) -> bool:
+    return any(isinstance(result, Value) for result in results)
 
 
 def _raised_at(error: BaseException, fallback: Place) -> Place:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from umbel.graph.edge_types import misfit, result_types
+from umbel.graph.edge_types import misfit, narrower, result_types
 from umbel.graph.ir import Graph, Program, callees
 from umbel.graph.steps import Call, GraphName, Input, Step, StepId, Subgraph
 from umbel.graph.value_types import ANY, Dim, Port, Signature, ValueType
@@ -57,7 +57,7 @@ def _infer_graph(graph: Graph, known: dict[GraphName, Graph]) -> Graph:
         types = {port.name: port.type for port in signature.inputs}
         for port, source in step.args:
             if types.get(port, ANY) != ANY:
-                wanted.setdefault(source, types[port])
+                wanted[source] = narrower(wanted.get(source, types[port]), types[port])
     steps: list[Step] = []
     found: dict[StepId, ValueType] = {}
     for step in graph.steps:

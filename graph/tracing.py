@@ -46,6 +46,10 @@ def caller_place() -> Place:
     return Place()
 
 
+class Declaration:
+    """A node, class or graph as declared: something to call in a graph, never a value."""
+
+
 class Trace:
     """What one graph function has done so far."""
 
@@ -104,9 +108,37 @@ class Trace:
                 )
                 return self.add(Constant(id=self.fresh("constant"), value=None))
             return value
+        problem, fix = _not_plain(value)
+        if problem:
+            self.find("UMB-G108", problem, fix=fix)
+            return next(_values_in(value), self.add(Constant(id=self.fresh("none"), value=None)))
         return self.add(
             Constant(id=self.fresh("constant"), value=value, place=caller_place(), type=_of(value))
         )
+
+
+def _not_plain(value: object) -> tuple[str, str]:
+    """Why ``value`` cannot be a constant of a graph, and the fix; empty texts if it can."""
+    if isinstance(value, Declaration):
+        return f"{value!r} itself is passed on, not its result", "call it: node(x)"
+    if isinstance(value, Outputs):
+        names = ", ".join(value.names)
+        return f"{len(value)} outputs at once ({names})", f"pick one: value[{value.names[0]!r}]"
+    if next(_values_in(value), None) is not None:
+        kind = type(value).__name__
+        return (
+            f"a {kind} of graph values is passed on, whose values exist only when a request runs",
+            "join them with ensemble(name=value, ...), or pass each as an argument of its own",
+        )
+    return "", ""
+
+
+def _values_in(value: object) -> Iterator[Value]:
+    if isinstance(value, Value):
+        yield value
+    elif isinstance(value, (list, tuple, set, Mapping)):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _values_in(part)
 
 
 def _of(value: object) -> ValueType:
@@ -263,6 +295,6 @@ class Outputs(tuple[Value, ...]):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             if key not in self.names:
-                raise DeclarationError(f"no output {key!r}; the outputs are {', '.join(self.names)}")
+                raise DeclarationError(f"no output {key!r}; there are {', '.join(self.names)}")
             return super().__getitem__(self.names.index(key))
         return super().__getitem__(key)

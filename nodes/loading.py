@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +14,8 @@ from umbel.graph.ir import Node
 from umbel.graph.value_types import Signature
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.model_formats import FORMATS
-from umbel.nodes.payload_class import payload_method
 from umbel.nodes.model_signatures import completed
+from umbel.nodes.payload_class import payload_method
 
 
 class NodeNotLoaded(DeclarationError):
@@ -45,19 +46,38 @@ def load(node: Node) -> LoadedNode:
         raise
     except UmbelError as error:
         raise NodeNotLoaded(node.name, str(error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise NodeNotLoaded(node.name, f"{type(error).__name__}: {error}") from error
 
 
 def _python(node: Node, code: PythonCode) -> LoadedNode:
     if not code.method:
-        return LoadedNode(node, code.target)
+        return LoadedNode(node, _by_name(code.target))
     instance = code.target(*code.args, **code.kwargs)
     set_up = getattr(instance, "load", None)
     if callable(set_up) and not inspect.signature(set_up).parameters:
         set_up()
     close = getattr(instance, "close", None)
-    return LoadedNode(node, getattr(instance, code.method), close if callable(close) else None)
+    method = _by_name(getattr(instance, code.method))
+    return LoadedNode(node, method, close if callable(close) else None)
+
+
+def _by_name(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function so that every argument can be given by name, also ``def f(x, /)``'s."""
+    parameters = inspect.signature(function).parameters.values()
+    fixed = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    if not fixed:
+        return function
+
+    def named(**values: Any) -> Any:
+        by_position = []
+        for name in fixed:
+            if name not in values:
+                break
+            by_position.append(values.pop(name))
+        return function(*by_position, **values)
+
+    return named
 
 
 def _model(node: Node, code: ModelFile) -> LoadedNode:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from generated_graphs import Broken, Recipe, by_hand, declare, random_recipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generated_graphs import Broken, Recipe, by_hand, declare, random_recipe
 from umbel.graph import passes
 from umbel.graph.checks import check
 from umbel.graph.errors import NodeFailed

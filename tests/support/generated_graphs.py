@@ -20,6 +20,8 @@ from umbel import Tensor, ensemble, inference_graph, otherwise, splitter, switch
 from umbel.graph.graph_definitions import GraphDefinition
 
 Vector = Tensor["int64", "n"]
+Floats = Tensor["n"]
+Matrix = Tensor["int64", "n", "k"]
 PRIME = 1_000_003
 
 
@@ -54,12 +56,12 @@ async def halves(x: Vector) -> Halves:
 
 
 @transformer
-def floored(x: Tensor["n"]) -> Vector:
+def floored(x: Floats) -> Vector:
     return np.floor(x).astype(np.int64)
 
 
 @transformer
-def row_sums(x: Tensor["int64", "n", "k"]) -> Vector:
+def row_sums(x: Matrix) -> Vector:
     return x.sum(axis=1) % PRIME
 
 
@@ -190,8 +192,9 @@ def by_hand(recipe: Recipe, x: Any, y: Any) -> Any:
         given = [thunks[i] for i in step.reads]
         made = KINDS[step.kind].thunk
         count = len(step.inner.outputs) if step.inner else KINDS[step.kind].gives
-        for part in range(count):
-            thunks.append(_once(lambda s=step, g=given, p=part, m=made: m(s, g, p)))
+        thunks += [
+            _once(lambda s=step, g=given, p=part, m=made: m(s, g, p)) for part in range(count)
+        ]
     return _returned_by_hand(recipe, [thunks[i]() for i in recipe.outputs])
 
 
