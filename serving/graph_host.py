@@ -19,6 +19,7 @@ from umbel.nodes.request_context import RequestContext
 from umbel.serving.endpoint import Endpoint
 from umbel.serving.engine import Engine
 from umbel.serving.local_backend import LocalBackend
+from umbel.serving.metrics import Metrics
 from umbel.serving.wire import WireRequest
 
 log = logging.getLogger("umbel")
@@ -37,6 +38,8 @@ class GraphHost:
     def __init__(self, plan: Plan, version: str, remote: RemoteHandle = _nowhere) -> None:
         self.plan, self.version, self._remote = plan, version, remote
         self._local = LocalBackend()
+        self.metrics = Metrics()
+        self._engine: Engine | None = None
         self._endpoints: dict[str, Endpoint] = {}
         self._inner: dict[str, Endpoint] = {}
         """Graphs that only graphs of this host call."""
@@ -51,7 +54,7 @@ class GraphHost:
             if self._remote(graph, node) is None
         )
         self.plan = self._refined()
-        engine = Engine(self.plan, self, self.call_service)
+        self._engine = engine = Engine(self.plan, self, self.call_service)
         self._endpoints = {
             name: Endpoint(engine, name, self.version) for name in self.plan.program.served
         }
@@ -71,6 +74,10 @@ class GraphHost:
         """The names of all endpoints."""
         return self._endpoints.keys()
 
+    def metrics_text(self) -> bytes:
+        """What this process has counted, in Prometheus' text form."""
+        return self.metrics.text(self._local.loaded)
+
     async def call_service(
         self, graph: GraphName, path: str, body: Message, context: RequestContext
     ) -> Message:
@@ -85,6 +92,8 @@ class GraphHost:
     async def close(self) -> None:
         """Close endpoints and nodes."""
         self._endpoints, self._inner = {}, {}
+        if self._engine is not None:
+            await self._engine.close()
         await self._local.close()
 
     def _refined(self) -> Plan:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from umbel.graph.errors import BodyTooLarge, NotFound
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.endpoint import Endpoint, json_reply
+from umbel.serving.metrics import Metrics
 from umbel.serving.protocols.error_bodies import error_reply
 from umbel.serving.wire import Reply, WireRequest
 
@@ -22,6 +23,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 DEFAULT_BODY_LIMIT = 64 * 1024 * 1024
 """Bytes. A request body over it is refused with 413 before it is held in memory."""
+
+PROMETHEUS = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
 
 PATH_HEADER = "umbel-path"
 """A request that carries it is told in the same header which steps ran."""
@@ -35,6 +38,13 @@ class Endpoints(Protocol):
 
     def names(self) -> Iterable[str]:
         """All names, for errors and for ``GET /``."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Where requests are counted."""
+
+    def metrics_text(self) -> bytes:
+        """What was counted, for ``GET /NAME/metrics``."""
 
 
 class HttpApp:
@@ -68,12 +78,20 @@ class HttpApp:
                 reply = self._elsewhere(name, scope["method"])
             else:
                 body = await self._body(headers, receive)
-                reply = await endpoint.handle(
-                    WireRequest(scope["method"], path, body, headers, context)
-                )
+                request = WireRequest(scope["method"], path, body, headers, context)
+                reply = await self._answer(endpoint, request)
         except (NotFound, BodyTooLarge) as error:
             reply = Reply(*error_reply(error, context.id))
         await self._send(reply, context, headers, scope["method"], send)
+
+    async def _answer(self, endpoint: Endpoint, request: WireRequest) -> Reply:
+        if request.path == "/metrics" and request.method == "GET":
+            return Reply(200, self.endpoints.metrics_text(), dict(PROMETHEUS))
+        start = time.perf_counter()
+        reply = await endpoint.handle(request)
+        seconds = time.perf_counter() - start
+        self.endpoints.metrics.record(endpoint.name, reply.status, seconds, request.context)
+        return reply
 
     def _elsewhere(self, name: str, method: str) -> Reply:
         if not name and method in ("GET", "HEAD"):

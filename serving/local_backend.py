@@ -33,6 +33,11 @@ class LocalBackend:
             await self.close()
             raise failures[0]
 
+    @property
+    def loaded(self) -> tuple[LoadedNode, ...]:
+        """The nodes of this process."""
+        return tuple(self._loaded)
+
     def handle(self, graph: Graph, node: Node) -> LoadedNode:
         """The loaded node. ``start`` was given it."""
         loaded = self._find(node)
