@@ -1,0 +1,25 @@
+"""Trains the two iris models that the manifests name and saves them under models/."""
+
+from pathlib import Path
+
+import skops.io
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import SVC
+
+MODELS = Path(__file__).parent / "models"
+
+
+def main() -> None:
+    flowers, species = load_iris(return_X_y=True)
+    models = {
+        "iris": SVC(gamma="scale"),
+        "forest": RandomForestClassifier(n_estimators=20, random_state=0),
+    }
+    for name, model in models.items():
+        (MODELS / name).mkdir(parents=True, exist_ok=True)
+        skops.io.dump(model.fit(flowers, species), MODELS / name / "model.skops")
+
+
+if __name__ == "__main__":
+    main()
