@@ -1,7 +1,8 @@
 """Which request headers travel on to a service, by KServe's rules.
 
-Patterns are regular expressions, unanchored and case-sensitive, matched against the canonical
-form of a header's name (``X-Request-Id``). A pattern that does not compile is skipped.
+Patterns are Go's regular expressions, unanchored and case-sensitive, matched against the
+canonical form of a header's name (``X-Request-Id``). A pattern that does not compile is skipped.
+Headers that belong to one connection or one body never travel on, whatever the patterns say.
 """
 
 from __future__ import annotations
@@ -10,7 +11,14 @@ import logging
 import re
 from collections.abc import Sequence
 
+from umbel.nodes.go_patterns import compile_pattern
+
 log = logging.getLogger("umbel.router")
+
+_OF_ONE_HOP = frozenset(
+    ("Connection", "Content-Length", "Host", "Keep-Alive", "Proxy-Authenticate",
+     "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade")
+)  # fmt: skip
 
 
 def canonical(name: str) -> str:
@@ -26,7 +34,7 @@ class HeaderRules:
         self.broken: list[str] = []
         for pattern in patterns:
             try:
-                self._patterns.append(re.compile(pattern))
+                self._patterns.append(compile_pattern(pattern))
             except re.error as error:
                 self.broken.append(pattern)
                 log.warning("header pattern %r is skipped: %s", pattern, error)
@@ -39,5 +47,5 @@ class HeaderRules:
         return [
             (name, value)
             for name, value in found
-            if any(pattern.search(name) for pattern in self._patterns)
+            if name not in _OF_ONE_HOP and any(rule.search(name) for rule in self._patterns)
         ]

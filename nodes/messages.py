@@ -17,3 +17,11 @@ class Message:
     def ok(self) -> bool:
         """True for a 2xx status."""
         return 200 <= self.status < 300
+
+
+def timed_out(target: str) -> str:
+    """Why there is no message: ``target`` took too long. The words are those of Go's client."""
+    return (
+        f'Post "{target}": context deadline exceeded '
+        "(Client.Timeout exceeded while awaiting headers)"
+    )

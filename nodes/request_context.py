@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextvars
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class NodeCall:
     """One node call on record. Times are seconds on ``time.perf_counter``; ``outcome`` is
-    ``ok``, ``cancelled``, or the error's type name."""
+    ``ok``, ``cancelled``, or the error's type name; ``attempts`` is over 1 after retries."""
 
     step: str
     node: str
@@ -21,6 +21,7 @@ class NodeCall:
     queued: float = 0.0
     outcome: str = "ok"
     graph: str = ""
+    attempts: int = 1
 
 
 @dataclass(slots=True)
@@ -46,6 +47,14 @@ class RequestContext:
         """The node steps that ran, as ``step`` names."""
         return [call.step for call in self.calls]
 
+    def for_service(self, header_list: Sequence[tuple[str, str]]) -> RequestContext:
+        """The request as a service that it calls sees it: with ``header_list`` and nothing else
+        of the client's headers, a deadline it may shorten, its calls on this request's record."""
+        headers = {name.lower(): value for name, value in header_list}
+        return RequestContext(
+            self.id, self.deadline, headers, tuple(header_list), self.calls, self.branches
+        )
+
     def remaining(self) -> float | None:
         """Seconds left until the deadline, ``None`` for no deadline."""
         return None if self.deadline is None else self.deadline - time.monotonic()
@@ -70,3 +79,8 @@ def current_request() -> RequestContext:
 def enter(context: RequestContext) -> contextvars.Token[RequestContext | None]:
     """Make ``context`` the current one for this task."""
     return _current.set(context)
+
+
+def leave(token: contextvars.Token[RequestContext | None]) -> None:
+    """Take back an ``enter`` of the same task: the request before it is the current one again."""
+    _current.reset(token)

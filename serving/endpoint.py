@@ -42,12 +42,15 @@ class Endpoint:
         self.explanation = (
             Inference(engine, graph.explainer, self.model) if graph.explainer else None
         )
-        self._routes = self._pages() if graph.interface == "message" else self._table()
+        self._is_router = graph.interface == "message"
+        self._routes = self._router_pages() if self._is_router else self._table()
 
     async def handle(self, request: WireRequest) -> Reply:
         """The reply. Never raises but for cancellation."""
-        if self._timeout_s and request.context.deadline is None:
-            request.context.deadline = time.monotonic() + self._timeout_s
+        if self._timeout_s:
+            end = time.monotonic() + self._timeout_s
+            known = request.context.deadline
+            request.context.deadline = end if known is None else min(known, end)
         try:
             return await self._route(request)
         except Exception as error:
@@ -55,7 +58,7 @@ class Endpoint:
 
     async def _route(self, request: WireRequest) -> Reply:
         methods = self._routes.get(request.path.rstrip("/"))
-        if self.graph.interface == "message":
+        if self._is_router:
             page = methods.get(request.method) if methods else None
             return await (page or self.inference.route)(request)
         if methods is None:
@@ -70,7 +73,7 @@ class Endpoint:
     def _failed(self, error: Exception, request: WireRequest) -> Reply:
         if isinstance(error, UpstreamAnswered):
             return Reply(error.code, error.body, {"content-type": error.content_type})
-        if self.graph.interface == "message" and not isinstance(error, MethodNotAllowed):
+        if self._is_router and not isinstance(error, MethodNotAllowed):
             status = getattr(error, "status", 500)
             body = {"error": "Failed to process request", "cause": str(error)}
             return json_reply(body, status)
@@ -109,6 +112,9 @@ class Endpoint:
             f"{repository}/unload": {"POST": self._unload},
             **self._pages(),
         }
+
+    def _router_pages(self) -> dict[str, dict[str, Handler]]:
+        return {"/readyz": {"GET": self._ready, "HEAD": self._ready}, **self._pages()}
 
     def _pages(self) -> dict[str, dict[str, Handler]]:
         return {

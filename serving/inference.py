@@ -6,27 +6,36 @@ none knows about HTTP paths.
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import Any
 
-from umbel.graph.errors import InvalidInput, NotImplementedHere
+from umbel.graph import conditions
+from umbel.graph.errors import InvalidInput, NotImplementedHere, UpstreamAnswered
 from umbel.graph.steps import GraphName
 from umbel.graph.value_types import Signature
 from umbel.nodes.messages import Message
-from umbel.nodes.request_context import RequestContext, enter
+from umbel.nodes.request_context import RequestContext, enter, leave
+from umbel.serving.content_sniffing import sniffed_type
 from umbel.serving.engine import Engine
 from umbel.serving.protocols import binding, results, v1, v2
 from umbel.serving.protocols.cloudevents import decode_cloudevent, encode_cloudevent
 from umbel.serving.protocols.json_bodies import encode_json
+from umbel.serving.protocols.payload import InferRequest, InferResponse
+from umbel.serving.protocols.v2_reading import HEADER_LENGTH
 from umbel.serving.wire import JSON, Reply, WireRequest
+
+_JSON_TYPE = JSON["content-type"]
 
 
 async def run_graph(
     engine: Engine, name: GraphName, inputs: dict[str, Any], context: RequestContext
 ) -> Any:
     """The graph's single output, or its outputs by name."""
-    enter(context)
-    outputs = await engine.run(name, inputs, context)
+    token = enter(context)
+    try:
+        outputs = await engine.run(name, inputs, context)
+    finally:
+        leave(token)
     return outputs["output"] if list(outputs) == ["output"] else outputs
 
 
@@ -72,18 +81,39 @@ class Inference:
         content_type = request.headers.get("content-type", "")
         length = request.headers.get("inference-header-content-length")
         parsed = v2.decode_infer_request(request.body, content_type, length)
-        results.check_requested_outputs(parsed, self.signature)
         if self.interface == "payload":
             plain = v1.parse_json(request.body) if length is None else None
             if plain is None:
                 raise NotImplementedHere("this model takes V2 requests as plain JSON only")
             return _whole(await self._run({self._port(): plain}, request.context))
-        result = await self._run(binding.bind_v2(parsed, self.signature), request.context)
-        response = results.v2_response(
-            result, self.signature, model_name=self.model, id=parsed.id or request.context.id
-        )
+        response = await self.infer_tensors(parsed, request.context)
         body, headers = v2.encode_infer_response(response, parsed)
         return Reply(200, body, headers)
+
+    async def infer_tensors(self, request: InferRequest, context: RequestContext) -> InferResponse:
+        """V2 ``infer``, whatever carried the request. All outputs: whoever encodes the response
+        takes those that were asked for. A model of bodies gets the request as V2 JSON."""
+        if self.interface == "tensors":
+            results.check_requested_outputs(request, self.signature)
+            result = await self._run(binding.bind_v2(request, self.signature), context)
+            return results.v2_response(
+                result, self.signature, model_name=self.model, id=request.id or context.id
+            )
+        body, headers = v2.encode_infer_request(request)
+        if HEADER_LENGTH.lower() in headers:
+            raise NotImplementedHere("this model takes V2 requests as plain JSON only")
+        if self.interface == "payload":
+            reply = _whole(await self._run({self._port(): v1.parse_json(body)}, context))
+        else:
+            reply = await self.route(WireRequest("POST", "", body, headers, context))
+        if reply.status >= 400:
+            raise UpstreamAnswered(reply.status, reply.body, reply.headers.get("content-type", ""))
+        response = v2.decode_infer_response(reply.body)
+        return replace(
+            response,
+            model_name=response.model_name or self.model,
+            id=response.id or request.id or context.id,
+        )
 
     async def call(self, request: WireRequest) -> Reply:
         """``POST /NAME``: a V1 or V2 body, or the graph's inputs by name as one JSON object."""
@@ -105,8 +135,8 @@ class Inference:
     async def route(self, request: WireRequest) -> Reply:
         """The whole body through a graph of messages, as KServe's router does it."""
         message: Message = await self._run({self._port(): Message(request.body)}, request.context)
-        headers = dict(JSON) if _valid_json(message.body) else {"content-type": "text/plain"}
-        return Reply(message.status, message.body, headers)
+        kind = _JSON_TYPE if conditions.valid(message.body) else sniffed_type(message.body)
+        return Reply(message.status, message.body, {"content-type": kind} if kind else {})
 
     async def _run(self, inputs: dict[str, Any], context: RequestContext) -> Any:
         return await run_graph(self.engine, self.name, inputs, context)
@@ -147,11 +177,3 @@ def _whole(result: Any) -> Reply:
     if isinstance(result, str):
         return Reply(200, result.encode(), {"content-type": "text/plain"})
     return Reply(200, encode_json(result), dict(JSON))
-
-
-def _valid_json(body: bytes) -> bool:
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError):
-        return False
-    return True

@@ -9,6 +9,7 @@ from typing import Any
 
 from umbel.graph.errors import DeclarationError
 from umbel.graph.plan import Plan
+from umbel.graph.steps import GraphName
 from umbel.serving.embedded_ray import EmbeddedRay
 from umbel.serving.ray_settings import RaySettings
 from umbel.serving.supervised_run import RunScope
@@ -31,9 +32,14 @@ def serve_on_ray(
     with EmbeddedRay(settings, run_id=scope.run_id, folder=scope.folder):
         deploy(plan, version=version, body_limit=body_limit)
         for name in plan.program.served:
-            _await_answer(scope.host, scope.port, f"/{name}/v2/health/ready")
+            _await_answer(scope.host, scope.port, f"/{name}{readiness_path(plan, name)}")
             ready(f"http://{scope.host}:{scope.port}/{name}")
         scope.wait_for_stop()
+
+
+def readiness_path(plan: Plan, name: GraphName) -> str:
+    """The path below a graph's root that tells whether it answers, without running it."""
+    return "/readyz" if plan.program.graphs[name].interface == "message" else "/v2/health/ready"
 
 
 def deploy(plan: Plan, *, version: str, body_limit: int, replicas: int = 1) -> None:

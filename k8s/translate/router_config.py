@@ -8,6 +8,7 @@ import re
 from umbel.graph.findings import Finding
 from umbel.k8s.resources import Loaded
 from umbel.k8s.resources.storage_objects import SERVICE_CONFIG
+from umbel.nodes.go_patterns import compile_pattern
 
 
 def router_headers(loaded: Loaded) -> tuple[tuple[str, ...], list[Finding]]:
@@ -39,7 +40,7 @@ def router_headers(loaded: Loaded) -> tuple[tuple[str, ...], list[Finding]]:
 
 def _compiles(pattern: str) -> bool:
     try:
-        re.compile(pattern)
+        compile_pattern(pattern)
     except re.error:
         return False
     return True
