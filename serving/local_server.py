@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from umbel.graph.errors import DeclarationError
 from umbel.graph.plan import Plan
 from umbel.serving.graph_host import GraphHost
+from umbel.serving.grpc_protocol.hosted_models import HostedModels
+from umbel.serving.grpc_protocol.opening import open_front
+from umbel.serving.grpc_protocol.settings import GrpcSettings
 from umbel.serving.http_app import DEFAULT_BODY_LIMIT, HttpApp
+
+if TYPE_CHECKING:
+    from umbel.serving.grpc_protocol.server import GrpcServer
+
+DRAIN_S = 20
+"""Seconds that requests in flight have to end after a stop was asked for."""
 
 
 class PortTaken(DeclarationError):
@@ -26,34 +38,73 @@ async def serve_local(
     version: str,
     ready: Callable[[str], None],
     body_limit: int = DEFAULT_BODY_LIMIT,
+    grpc: GrpcSettings | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. ``ready`` gets each graph's URL once it answers.
+    """Serve until SIGINT or SIGTERM. ``ready`` gets each graph's URL once it answers, and then
+    that of gRPC, which is one for all.
 
     Raises ``PortTaken``, or what a node that cannot start raised.
     """
     listener = _listen(host, port)
+    port = listener.getsockname()[1]
     graphs = GraphHost(plan, version)
+    front = None
     try:
         await graphs.start()
-        config = uvicorn.Config(
-            HttpApp(graphs, body_limit=body_limit),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=20,
+        front = await open_front(
+            HostedModels(graphs), grpc, host=host, http_port=port, version=version
         )
-        server = uvicorn.Server(config)
+        server = _Server(_configuration(HttpApp(graphs, body_limit=body_limit)))
+        _stop_on_signals(server, front)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.005)
         for name in graphs.names():
-            ready(f"http://{host}:{listener.getsockname()[1]}/{name}")
+            ready(f"http://{host}:{port}/{name}")
+        if front is not None:
+            ready(front.url)
         await serving
     finally:
         listener.close()
+        if front is not None:
+            await front.stop(DRAIN_S)
         await graphs.close()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals alone: uvicorn raises them again once HTTP has ended, which would end the
+    process before gRPC has drained and the nodes are closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _configuration(app: HttpApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+
+
+def _stop_on_signals(server: uvicorn.Server, front: GrpcServer | None) -> None:
+    """The first signal lets requests of both protocols end, a second one does not."""
+    draining: list[asyncio.Task[None]] = []
+
+    def stop() -> None:
+        server.force_exit = server.should_exit
+        server.should_exit = True
+        if front is not None:
+            grace = 0 if server.force_exit else DRAIN_S
+            draining.append(asyncio.create_task(front.stop(grace)))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
 def _listen(host: str, port: int) -> socket.socket:

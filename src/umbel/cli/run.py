@@ -13,6 +13,9 @@ from umbel.cli.reporting import print_findings, report_error
 from umbel.graph import passes
 from umbel.graph.errors import UmbelError
 from umbel.graph.plan import Plan
+from umbel.serving.grpc_protocol.settings import DEFAULT_MESSAGE_LIMIT, GrpcSettings
+
+MIB = 1024 * 1024
 
 ALLOW_PICKLE = "UMBEL_ALLOW_PICKLE"
 
@@ -32,6 +35,16 @@ def add(verbs: Any) -> None:
         "--allow-pickle",
         action="store_true",
         help="load models that are pickles; reading one runs its author's code",
+    )
+    verb.add_argument(
+        "--grpc-port", type=int, default=None, help="default: the port after --port, if it is free"
+    )
+    verb.add_argument("--no-grpc", action="store_true", help="serve HTTP only")
+    verb.add_argument(
+        "--max-grpc-message-mb",
+        type=float,
+        default=DEFAULT_MESSAGE_LIMIT / MIB,
+        help="largest gRPC request or response, in MiB",
     )
     verb.set_defaults(run=run)
 
@@ -54,6 +67,7 @@ def _in_process(arguments: argparse.Namespace) -> int:
             version=umbel.__version__,
             ready=_print_ready,
             body_limit=_body_limit(arguments),
+            grpc=_grpc(arguments),
         )
     )
     return 0
@@ -89,7 +103,13 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
 
 def _body_limit(arguments: argparse.Namespace) -> int:
-    return int(arguments.max_body_mb * 1024 * 1024)
+    return int(arguments.max_body_mb * MIB)
+
+
+def _grpc(arguments: argparse.Namespace) -> GrpcSettings | None:
+    if arguments.no_grpc:
+        return None
+    return GrpcSettings(arguments.grpc_port, int(arguments.max_grpc_message_mb * MIB))
 
 
 def _print_ready(url: str) -> None:
