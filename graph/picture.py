@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from umbel.graph.ir import Graph, Program
+from umbel.graph.message_steps import Compose, Note, Report, Shadow, ToV1, ToV2
 from umbel.graph.router_steps import (
     Merge,
     PathExists,
@@ -59,7 +60,7 @@ class Picture:
 
 def picture(graph: Graph) -> Picture:
     """The boxes and arrows of one graph."""
-    boxes = [Box(s.id, _label(s), _shape(graph, s)) for s in graph.steps]
+    boxes = [Box(s.id, _label(s) + _retries(graph, s), _shape(graph, s)) for s in graph.steps]
     arrows = [arrow for step in graph.steps for arrow in _arrows(step)]
     boxes.append(Box("answer", "answer", "answer"))
     several = len(graph.outputs) > 1
@@ -93,7 +94,26 @@ def _label(step: Step) -> str:
         return "predictions → instances"
     if isinstance(step, (Switch, Sequence, Merge, Route)):
         return step.id
-    return f"{step.id}{typed}"
+    return _message_label(step) or f"{step.id}{typed}"
+
+
+def _message_label(step: Step) -> str:
+    if isinstance(step, (ToV1, ToV2)):
+        return "→ V2" if isinstance(step, ToV2) else "→ V1"
+    if isinstance(step, Compose):
+        return "compose" if step.answer is None else "compose answer"
+    if isinstance(step, Shadow):
+        return "mirror" if step.percent == 100 else f"mirror {step.percent} %"
+    if isinstance(step, Report):
+        return "answer, and steps on request" if step.on_request else "answer and steps"
+    return f"note {step.name}" if isinstance(step, Note) else ""
+
+
+def _retries(graph: Graph, step: Step) -> str:
+    retry = step.retry if isinstance(step, Service) else None
+    if isinstance(step, Call) and step.node in graph.nodes:
+        retry = graph.nodes[step.node].options.retry
+    return f" (up to {retry.attempts} times)" if retry else ""
 
 
 def _shape(graph: Graph, step: Step) -> str:
@@ -102,6 +122,7 @@ def _shape(graph: Graph, step: Step) -> str:
     shapes: dict[type[Step], str] = {
         Input: "input", Switch: "branch", Split: "branch", Sequence: "branch", Ensemble: "join",
         Merge: "join", Subgraph: "graph", Route: "graph", Service: "service",
+        Shadow: "mirror",
     }  # fmt: skip
     return shapes.get(type(step), "value")
 
@@ -129,9 +150,19 @@ def _arrows(step: Step) -> list[Arrow]:
             hard = " (Hard)" if stage.hard else ""
             arrows.append(Arrow(stage.value, step.id, f"{number} {stage.name}{hard}".strip()))
         return arrows
+    if isinstance(step, (Shadow, Compose)):
+        return _message_arrows(step)
     if isinstance(step, (Call, Subgraph)) and len(step.args) > 1:
         return [Arrow(ref, step.id, port) for port, ref in step.args]
     return [Arrow(ref, step.id) for ref in step.reads()]
+
+
+def _message_arrows(step: Shadow | Compose) -> list[Arrow]:
+    if isinstance(step, Shadow):
+        condition = [] if step.condition is None else [Arrow(step.condition, step.id, "if")]
+        return [*condition, Arrow(step.value, step.id)]
+    picked = [Arrow(pick.source, step.id, pick.path) for pick in step.picks]
+    return picked if step.answer is None else [Arrow(step.answer, step.id), *picked]
 
 
 def _tree(pictures: list[Picture]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from umbel.graph.options import Retry
 from umbel.graph.steps import GraphName, Step, StepId
 
 
@@ -41,12 +42,14 @@ class PathExists(Step):
 @dataclass(frozen=True)
 class Stage:
     """One step of a sequence. ``condition`` decides whether it runs at all; without, it runs.
-    ``hard``: a reply outside 2xx ends the sequence."""
+    ``hard``: a reply outside 2xx ends the sequence. ``shadow``: ``value`` is a ``Shadow``,
+    which is started and has no reply."""
 
     value: StepId
     condition: StepId | None = None
     hard: bool = False
     name: str = ""
+    shadow: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +109,16 @@ class Route(Step):
 class Service(Step):
     """A call of another graph or InferenceService of the program as a client would make it,
     without HTTP: whatever it answers, errors included, is a message. ``path`` is the path
-    below the service's own root (``/v1/models/iris:predict``)."""
+    below the service's own root (``/v1/models/iris:predict``). ``forward_headers`` and
+    ``timeout_s`` mean what they mean for a ``RemoteService``."""
 
     graph: GraphName
     source: StepId
     path: str = "/"
     name: str = ""
+    forward_headers: tuple[str, ...] = ()
+    timeout_s: float | None = None
+    retry: Retry | None = None
 
     def reads(self) -> tuple[StepId, ...]:
         return (self.source,)

@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from umbel.graph.ir import Graph
 from umbel.graph.steps import StepId
 
-WAITS = ("Call", "Subgraph", "Route", "Service", "Predict", "Switch", "Split", "Sequence", "Merge")
+WAITS = (
+    "Call", "Subgraph", "Route", "Service", "Predict", "Switch", "Split", "Sequence", "Merge",
+    "Shadow", "Report",
+)  # fmt: skip
 """Kinds of step that may wait for something; all others are computed on the spot."""
 
 

@@ -11,16 +11,19 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from umbel.graph.errors import DeadlineExceeded, NotFound
+from umbel.graph.errors import DeadlineExceeded, InvalidInput, NotFound
 from umbel.graph.ir import Graph
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName, Input
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.backends import Backend
+from umbel.serving.background import BackgroundCalls
 from umbel.serving.blocks import Block, BlockPlanner
 from umbel.serving.compiled_step import CompiledStep
 from umbel.serving.scope import MISSING, Scope
+from umbel.serving.origins import origins
 from umbel.serving.step_code import compile_step
+from umbel.serving.value_operations import OperationFailed
 
 
 class ServiceCaller(Protocol):
@@ -48,10 +51,17 @@ class CompiledGraph:
         ]
         self.shared = self.planner.shared
         self.outputs = [(name, self.planner.index[ref]) for name, ref in graph.outputs]
+        self._origins = origins(graph)
 
-    async def run(self, inputs: Mapping[str, Any], context: RequestContext) -> dict[str, Any]:
-        """The outputs by name."""
-        scope = Scope(len(self.code), context)
+    async def run(
+        self,
+        inputs: Mapping[str, Any],
+        context: RequestContext,
+        from_client: frozenset[str] | None = None,
+    ) -> dict[str, Any]:
+        """The outputs by name. ``from_client`` names the inputs that are the client's own,
+        ``None`` for all: what is wrong with those is the client's mistake."""
+        scope = Scope(len(self.code), context, frozenset(inputs) if from_client is None else from_client)
         for name, value in inputs.items():
             index = self.inputs.get(name)
             if index is not None:
@@ -59,7 +69,7 @@ class CompiledGraph:
         try:
             await self.enter(scope, self.root)
         finally:
-            scope.close()
+            await scope.close()
         values = scope.values
         return {name: values[index] for name, index in self.outputs}
 
@@ -74,7 +84,7 @@ class CompiledGraph:
                 continue
             step = code[index]
             if step.compute is not None:
-                values[index] = step.compute(values)
+                self._compute(scope, (index,))
             elif index in shared:
                 await scope.once(index, step.wait)
             else:
@@ -109,8 +119,19 @@ class CompiledGraph:
         for index in order:
             if values[index] is MISSING:
                 compute = self.code[index].compute
-                if compute is not None:
+                if compute is None:
+                    continue
+                try:
                     values[index] = compute(values)
+                except OperationFailed as error:
+                    if self.is_clients(scope, index):
+                        raise InvalidInput(str(error)) from error
+                    raise
+
+    def is_clients(self, scope: Scope, index: int) -> bool:
+        """Whether a step's value is the client's own, or a part of it."""
+        origin = self._origins[index]
+        return bool(origin) and origin <= scope.from_client
 
 
 class _Abandoned(Exception):
@@ -135,8 +156,8 @@ async def gather_or_cancel(tasks: list[asyncio.Task[Any]]) -> None:
             task.cancel()
         if pending:
             await asyncio.wait(pending)
-    for task in tasks:
-        error = None if task.cancelled() else task.exception()
+        errors = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+    for error in errors:
         if error is not None and not isinstance(error, _Abandoned):
             raise error
     if any(task.cancelled() for task in tasks):
@@ -151,9 +172,14 @@ class Engine:
     ) -> None:
         self.plan, self.backend, self.services = plan, backend, services
         self.handle = backend.handle
+        self.background = BackgroundCalls()
         self._compiled: dict[GraphName, CompiledGraph] = {}
         for graph in plan.program:
             self._compiled[graph.name] = CompiledGraph(graph, self)
+
+    async def close(self) -> None:
+        """End what still runs in the background. Nodes have to be open until then."""
+        await self.background.close()
 
     def compiled(self, name: GraphName) -> CompiledGraph:
         """The graph called ``name``. Raises ``NotFound``."""

@@ -25,9 +25,11 @@ from umbel.graph.router_steps import (
 )
 from umbel.graph.steps import Step
 from umbel.nodes import go_json
-from umbel.nodes.messages import Message
+from umbel.nodes.header_rules import HeaderRules
+from umbel.nodes.messages import Message, timed_out
 from umbel.nodes.request_context import NodeCall
 from umbel.serving.blocks import Block
+from umbel.serving.call_policy import message_policy
 from umbel.serving.compiled_step import CompiledStep
 from umbel.serving.protocols.json_bodies import encode_json
 from umbel.serving.protocols.v1 import parse_json
@@ -71,12 +73,12 @@ def _sequence(graph: CompiledGraph, index: int, step: Sequence) -> CompiledStep:
         if stage.condition is not None:
             condition = planner.block([at[stage.condition]], done)
             done = done | planner.ancestors(at[stage.condition]) | {at[stage.condition]}
-        stages.append((condition, planner.block([at[stage.value]], done), stage.hard))
+        stages.append((condition, planner.block([at[stage.value]], done), stage))
         done = done | planner.ancestors(at[stage.value]) | {at[stage.value]}
 
     async def wait(scope: Scope) -> Message:
         last: Message | None = None
-        for condition, value, hard in stages:
+        for condition, value, stage in stages:
             if condition is not None:
                 if last is None:
                     raise RequestFailed("invalid response")
@@ -84,9 +86,11 @@ def _sequence(graph: CompiledGraph, index: int, step: Sequence) -> CompiledStep:
                 if not scope.values[condition.targets[0]]:
                     return Message(last.body, 200, last.content_type)
             await graph.enter(scope, value)
+            if stage.shadow:
+                continue
             last = scope.values[value.targets[0]]
             assert last is not None
-            if hard and not last.ok:
+            if stage.hard and not last.ok:
                 return last
         if last is None:
             raise RequestFailed("a sequence without steps has no answer")
@@ -110,6 +114,7 @@ def _merge(graph: CompiledGraph, index: int, step: Merge) -> CompiledStep:
 
     async def wait(scope: Scope) -> Message:
         tasks = [asyncio.create_task(fetch(scope, block)) for _, block, _ in parts]
+        _let_end(tasks)
         try:
             merged: dict[str, Any] = {}
             for task, (name, _, hard) in zip(tasks, parts, strict=True):
@@ -118,12 +123,29 @@ def _merge(graph: CompiledGraph, index: int, step: Merge) -> CompiledStep:
                     return Message(go_json.encode(decoded), status)
                 merged[name] = decoded
             return Message(go_json.encode(merged))
-        finally:
+        except asyncio.CancelledError:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            raise
 
     return CompiledStep(wait=wait)
+
+
+_under_way: set[asyncio.Task[Any]] = set()
+"""Branches that may outlive their reply: an early reply does not cut off the other calls."""
+
+
+def _let_end(tasks: list[asyncio.Task[tuple[Any, int]]]) -> None:
+    for task in tasks:
+        _under_way.add(task)
+        task.add_done_callback(_ended)
+
+
+def _ended(task: asyncio.Task[Any]) -> None:
+    _under_way.discard(task)
+    if not task.cancelled():
+        task.exception()  # looked at, so that asyncio does not report it
 
 
 async def _unless_failed(
@@ -157,17 +179,28 @@ def _route(graph: CompiledGraph, index: int, step: Route) -> CompiledStep:
 
 
 def _service(graph: CompiledGraph, index: int, step: Service) -> CompiledStep:
-    source = graph.planner.index[step.source]
+    source, policy = graph.planner.index[step.source], message_policy(step.retry)
+    rules = HeaderRules(step.forward_headers)
 
-    async def wait(scope: Scope) -> Message:
+    async def call(scope: Scope) -> Message:
         services = graph.engine.services
         if services is None:
             raise RequestFailed(f"service {step.graph!r} cannot be called here")
+        context = scope.context.for_service(rules.select(scope.context.header_list))
+        answer = services(step.graph, step.path, scope.values[source], context)
+        try:
+            reply: Message = await asyncio.wait_for(answer, step.timeout_s)
+        except asyncio.TimeoutError as error:
+            raise RequestFailed(timed_out(step.graph)) from error
+        return reply
+
+    async def wait(scope: Scope) -> Message:
         record = NodeCall(step.id, step.graph, time.perf_counter(), graph=graph.graph.name)
         try:
-            reply: Message = await services(
-                step.graph, step.path, scope.values[source], scope.context
-            )
+            if policy is None:
+                reply = await call(scope)
+            else:
+                reply = await policy.run(lambda: call(scope), scope.context, record)
             record.outcome = "ok" if reply.ok else str(reply.status)
             return reply
         finally:

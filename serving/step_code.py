@@ -1,6 +1,7 @@
 """From a step to what runs it: one compile function for each kind, in a table.
 
-Adding a kind of step means one function here (or in ``router_code``) and one row.
+Adding a kind of step means one function here (or in ``router_code``, ``message_code``) and one
+row.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from umbel.graph.steps import (
 from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.request_context import NodeCall, RequestContext
 from umbel.serving import value_operations
+from umbel.serving.call_policy import policy_of
 from umbel.serving.compiled_step import CompiledStep
+from umbel.serving.message_code import MESSAGE_KINDS
 from umbel.serving.router_code import ROUTER_KINDS
 from umbel.serving.scope import Scope
 
@@ -39,7 +42,8 @@ log = logging.getLogger("umbel.engine")
 
 def compile_step(graph: CompiledGraph, index: int, step: Step) -> CompiledStep:
     """What runs ``step``. Raises ``TypeError`` for a kind nobody has taught the engine."""
-    compiler = _KINDS.get(type(step)) or ROUTER_KINDS.get(type(step))
+    kind = type(step)
+    compiler = _KINDS.get(kind) or ROUTER_KINDS.get(kind) or MESSAGE_KINDS.get(kind)
     if compiler is None:
         raise TypeError(f"the engine cannot run a step of kind {type(step).__name__}")
     return compiler(graph, index, step)
@@ -59,16 +63,23 @@ def _call(graph: CompiledGraph, index: int, step: Call) -> CompiledStep:
     node = graph.graph.nodes[step.node]
     handle = graph.engine.handle(graph.graph, node)
     feeds = [(port, graph.planner.index[ref]) for port, ref in step.args]
-    from_client = all(isinstance(graph.graph.steps[i], Input) for _, i in feeds)
-    name = graph.graph.name
+    sources = dict(feeds)
+    name, policy = graph.graph.name, policy_of(node.options)
 
     async def wait(scope: Scope) -> Any:
         values, context = scope.values, scope.context
         record = NodeCall(step.id, step.node, time.perf_counter(), graph=name)
+        ready = {port: values[i] for port, i in feeds}
         try:
-            return await handle({port: values[i] for port, i in feeds}, context)
+            if policy is None:
+                return await handle(ready, context)
+            return await policy.run(lambda: handle(ready, context), context, record)
         except Exception as error:
             record.outcome = type(error).__name__
+            if isinstance(error, UnfitInput) and error.port in sources:
+                from_client = graph.is_clients(scope, sources[error.port])
+            else:
+                from_client = False
             raise _as_failure(error, step.node, context, from_client) from error
         except BaseException:
             record.outcome = "cancelled"
@@ -77,7 +88,7 @@ def _call(graph: CompiledGraph, index: int, step: Call) -> CompiledStep:
             record.seconds = time.perf_counter() - record.start
             context.calls.append(record)
 
-    return CompiledStep(wait=wait, handle=handle)
+    return CompiledStep(wait=wait, handle=handle if policy is None else None)
 
 
 def _as_failure(
@@ -100,7 +111,8 @@ def _subgraph(graph: CompiledGraph, index: int, step: Subgraph) -> CompiledStep:
     async def wait(scope: Scope) -> Any:
         inputs = {port: scope.values[i] for port, i in feeds}
         callee = graph.engine.compiled(step.graph)
-        outputs = await callee.run(inputs, scope.context)
+        from_client = frozenset(port for port, i in feeds if graph.is_clients(scope, i))
+        outputs = await callee.run(inputs, scope.context, from_client)
         if callee.graph.signature.keyed:
             return outputs
         values = tuple(outputs.values())
@@ -141,7 +153,7 @@ def _switch(graph: CompiledGraph, index: int, step: Switch) -> CompiledStep:
     async def wait(scope: Scope) -> Any:
         for condition, value, name in cases:
             await graph.enter(scope, condition)
-            if value_operations.holds(scope.values[condition.targets[0]]):
+            if value_operations.holds(scope.values[condition.targets[0]], step.id):
                 return await _take(graph, scope, step.id, value, name)
         if last is None:
             raise NoBranchMatched("None of the routes matched with the switch condition")

@@ -77,7 +77,7 @@ def rename(step: Step, renamed: dict[StepId, StepId]) -> Step:
 
 _REFERENCES = frozenset(
     {"args", "source", "operands", "cases", "condition", "value", "otherwise", "shares",
-     "branches", "stages", "parts"}
+     "branches", "stages", "parts", "answer", "picks"}
 )  # fmt: skip
 
 

@@ -174,7 +174,14 @@ class _Node:
                 graph, path = found
                 return self._add(
                     Service(
-                        id=id_, graph=graph, path=path, source=source, type=MESSAGE, place=place
+                        id=id_,
+                        graph=graph,
+                        path=path,
+                        source=source,
+                        forward_headers=self.headers,
+                        timeout_s=self._client_timeout(),
+                        type=MESSAGE,
+                        place=place,
                     )
                 )
         node = self._remote(id_, step)
@@ -183,14 +190,17 @@ class _Node:
             Call(id=id_, node=node.name, args=(("body", source),), type=MESSAGE, place=place)
         )
 
-    def _remote(self, name: StepId, step: GraphStep) -> Node:
+    def _client_timeout(self) -> float | None:
         timeouts = self.resource.spec.router_timeouts
         client = timeouts.service_client if timeouts else None
+        return float(client) if client else None
+
+    def _remote(self, name: StepId, step: GraphStep) -> Node:
         url = step.service_url or service_url(self.resource, step.service_name)
         return Node(
             NodeName(name),
             "service",
-            RemoteService(url, float(client) if client else None, self.headers),
+            RemoteService(url, self._client_timeout(), self.headers),
             Signature((Port("body", MESSAGE),), (Port("output", MESSAGE),)),
             NodeOptions(deterministic=False),
             self.place,
