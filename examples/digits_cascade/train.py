@@ -43,7 +43,7 @@ def train_network(images, labels):
 def main() -> None:
     train_x, test_x, train_y, test_y = digits_split()
     MODELS.mkdir(exist_ok=True)
-    linear = LogisticRegression(C=0.1, max_iter=1000).fit(train_x, train_y)
+    linear = LogisticRegression(C=10, max_iter=2000).fit(train_x, train_y)
     skops.io.dump(linear, MODELS / "linear.skops")
     net = train_network(train_x, train_y)
     batch = torch.export.Dim("batch", min=1, max=4096)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import skops.io
 from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 MODELS = Path(__file__).parent / "models"
@@ -14,7 +14,7 @@ def main() -> None:
     flowers, species = load_iris(return_X_y=True)
     models = {
         "iris": SVC(gamma="scale"),
-        "forest": RandomForestClassifier(n_estimators=20, random_state=0),
+        "logistic": LogisticRegression(max_iter=1000),
     }
     for name, model in models.items():
         (MODELS / name).mkdir(parents=True, exist_ok=True)
