@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from umbel.graph.errors import BodyTooLarge, NotFound
 from umbel.nodes.request_context import RequestContext
+from umbel.serving.disconnects import DisconnectWatch
 from umbel.serving.endpoint import Endpoint, json_reply
 from umbel.serving.metrics import Metrics
 from umbel.serving.protocols.error_bodies import error_reply
@@ -23,6 +24,9 @@ Send = Callable[[Message], Awaitable[None]]
 
 DEFAULT_BODY_LIMIT = 64 * 1024 * 1024
 """Bytes. A request body over it is refused with 413 before it is held in memory."""
+
+CLIENT_GONE = 499
+"""The status under which a request is counted whose client did not wait for the answer."""
 
 PROMETHEUS = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
 
@@ -79,7 +83,11 @@ class HttpApp:
             else:
                 body = await self._body(headers, receive)
                 request = WireRequest(scope["method"], path, body, headers, context)
-                reply = await self._answer(endpoint, request)
+                with DisconnectWatch(receive) as client:
+                    reply = await self._answer(endpoint, request)
+                if client.gone:
+                    self.endpoints.metrics.record(name, CLIENT_GONE, 0.0, context)
+                    return
         except (NotFound, BodyTooLarge) as error:
             reply = Reply(*error_reply(error, context.id))
         await self._send(reply, context, headers, scope["method"], send)
