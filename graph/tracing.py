@@ -60,7 +60,7 @@ class Trace:
         self.steps: list[Step] = []
         self.findings: list[Finding] = []
         self.subgraphs: list[GraphDefinition] = []
-        self._used: set[str] = set()
+        self._used: dict[str, int] = {}  # name → how often it was asked for
 
     def __enter__(self) -> Trace:
         self._token = _active.set(self)
@@ -71,11 +71,11 @@ class Trace:
 
     def fresh(self, base: str) -> StepId:
         """A step id not used yet: ``base``, ``base_2``, ``base_3`` …"""
-        name, count = base, 1
-        while name in self._used:
-            count += 1
-            name = f"{base}_{count}"
-        self._used.add(name)
+        count = self._used[base] = self._used.get(base, 0) + 1
+        name = base if count == 1 else f"{base}_{count}"
+        if count > 1 and name in self._used:
+            return self.fresh(base)
+        self._used.setdefault(name, 1)
         return StepId(name)
 
     def add(self, step: Step) -> Value:

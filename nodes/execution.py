@@ -38,6 +38,19 @@ def thread_pool() -> ThreadPoolExecutor:
     return _pool
 
 
+class Escaped(RuntimeError):
+    """A node raised what would end more than its call: ``SystemExit``, a cancellation that
+    nobody asked for, ``StopIteration``, which no future can carry. It is the cause."""
+
+
+def was_cancelled() -> bool:
+    """Whether a ``CancelledError`` in hand was asked for from outside, rather than raised by a
+    node that lost a task of its own. Python 3.10 cannot tell."""
+    task = asyncio.current_task()
+    cancelling = getattr(task, "cancelling", None)
+    return cancelling is None or cancelling() > 0
+
+
 class SyncExecution:
     """Runs one synchronous callable, on the loop or in a thread as its times suggest."""
 
@@ -57,17 +70,29 @@ class SyncExecution:
         return result
 
     def call_inline(self, values: Mapping[str, Any]) -> Any:
-        """Call on the loop. Only while ``inline`` is true."""
+        """Call on the loop. Only while ``inline`` is true.
+
+        The code sees no running loop, as in a thread: ``asyncio.run`` works in both or in none.
+        """
         start = time.perf_counter()
+        loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
         try:
-            return self._function(**values)
+            return self._call(values)
         finally:
+            asyncio._set_running_loop(loop)
             if time.perf_counter() - start > SLOW_S:
                 self._demote()
 
+    def _call(self, values: Mapping[str, Any]) -> Any:
+        try:
+            return self._function(**values)
+        except (StopIteration, SystemExit, GeneratorExit, asyncio.CancelledError) as error:
+            raise Escaped(f"{type(error).__name__}: {error}") from error
+
     def _timed(self, values: Mapping[str, Any]) -> tuple[Any, float]:
         start = time.perf_counter()
-        result = self._function(**values)
+        result = self._call(values)
         return result, time.perf_counter() - start
 
     def _note(self, seconds: float) -> None:

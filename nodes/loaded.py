@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,7 +13,7 @@ from umbel.graph.ir import Node
 from umbel.graph.value_types import Signature
 from umbel.nodes import forms
 from umbel.nodes.batching import Batcher
-from umbel.nodes.execution import SyncExecution
+from umbel.nodes.execution import Escaped, SyncExecution, was_cancelled
 from umbel.nodes.request_context import RequestContext
 from umbel.nodes.response_cache import ResponseCache
 
@@ -20,8 +21,15 @@ log = logging.getLogger("umbel.nodes")
 
 
 class UnfitInput(InvalidInput):
-    """A value cannot be converted to what a port asks for. The client's mistake if the value
+    """A value cannot be converted to what ``port`` asks for. The client's mistake if the value
     is the client's, else a fault of the node that gave it."""
+
+    def __init__(self, text: str, port: str = "") -> None:
+        super().__init__(text, port)
+        self.port = port
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Handle(Protocol):
@@ -84,23 +92,29 @@ class LoadedNode:
         return self._execute(ready) if self._batcher is None else self._batcher(ready)
 
     async def _execute(self, ready: dict[str, Any]) -> Any:
-        if self._sync is None:
-            return await self._function(**ready)
-        result = await self._sync(ready)
-        return await result if inspect.isawaitable(result) else result
+        try:
+            if self._sync is None:
+                return await self._function(**ready)
+            result = await self._sync(ready)
+            return await result if inspect.isawaitable(result) else result
+        except (SystemExit, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and was_cancelled():
+                raise
+            raise Escaped(f"{type(error).__name__}: {error}") from error
 
     def convert(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values in the forms that the code asks for. Raises ``UnfitInput``."""
-        types = self._types
-        try:
-            return {
-                name: forms.convert(value, types[name], f"input {name!r} of {self.node.name!r}")
-                if name in types
-                else value
-                for name, value in values.items()
-            }
-        except InvalidInput as error:
-            raise UnfitInput(str(error)) from error
+        types, ready = self._types, {}
+        for name, value in values.items():
+            if name not in types:
+                ready[name] = value
+                continue
+            what = f"input {name!r} of {self.node.name!r}"
+            try:
+                ready[name] = forms.convert(value, types[name], what)
+            except InvalidInput as error:
+                raise UnfitInput(str(error), name) from error
+        return ready
 
     async def close(self) -> None:
         """Let the code release what it holds; its errors are logged."""

@@ -8,7 +8,7 @@ it is taken, without the steps that are known to have run by then.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from umbel.graph.ir import Graph
@@ -47,7 +47,7 @@ class BlockPlanner:
             tuple(self.index[ref] for ref in step.always_reads()) for step in graph.steps
         ]
         self._waits = [type(step).__name__ in WAITS for step in graph.steps]
-        self._ancestors: dict[int, frozenset[int]] = {}
+        self._before: dict[int, int] = {}
         self._count: dict[int, int] = {}
         self.root_targets = tuple(self.index[ref] for _, ref in graph.outputs)
 
@@ -58,38 +58,41 @@ class BlockPlanner:
 
     def ancestors(self, step: int) -> frozenset[int]:
         """Every step that has certainly run when ``step`` runs."""
-        stack = [step]
+        return frozenset(_steps_of(self._run_before(step)))
+
+    def _run_before(self, step: int) -> int:
+        """``ancestors`` as bits of one number: sets would take gigabytes for a long chain."""
+        before, stack = self._before, [step]
         while stack:
             current = stack[-1]
-            if current in self._ancestors:
+            if current in before:
                 stack.pop()
                 continue
-            missing = [ref for ref in self._always[current] if ref not in self._ancestors]
+            missing = [ref for ref in self._always[current] if ref not in before]
             if missing:
                 stack += missing
                 continue
             stack.pop()
-            known: set[int] = set()
+            known = 0
             for ref in self._always[current]:
-                known |= self._ancestors[ref]
-                known.add(ref)
-            self._ancestors[current] = frozenset(known)
-        return self._ancestors[step]
+                known |= before[ref] | 1 << ref
+            before[current] = known
+        return before[step]
 
     def block(self, targets: Sequence[int], done: Iterable[int] = ()) -> Block:
         """The block that yields ``targets`` when ``done`` have run."""
         finished = frozenset(done)
-        members: set[int] = set()
+        demanded = 0
         for target in targets:
             if target not in finished:
-                members |= self.ancestors(target) | {target}
-        members -= finished
+                demanded |= self._run_before(target) | 1 << target
+        members = {step for step in _steps_of(demanded) if step not in finished}
         order = self._sorted(members)
         for member in order:
             self._count[member] = self._count.get(member, 0) + 1
         waiting = tuple(i for i in order if self._waits[i])
         parallel = any(
-            earlier not in self.ancestors(later)
+            not self._run_before(later) >> earlier & 1
             for earlier, later in itertools.pairwise(waiting)
         )
         needs, computed = self._dependencies(order) if parallel else ({}, {})
@@ -141,3 +144,10 @@ class BlockPlanner:
             needs[step] = tuple(sorted(direct))
             computed[step] = tuple(ref for ref in order if ref in before)
         return needs, computed
+
+
+def _steps_of(bits: int) -> Iterator[int]:
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest

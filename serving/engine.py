@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from umbel.graph.errors import DeadlineExceeded, InvalidInput, NotFound
+from umbel.graph.errors import DeadlineExceeded, InvalidInput, NotFound, UmbelError
 from umbel.graph.ir import Graph
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName, Input
@@ -20,8 +20,8 @@ from umbel.serving.backends import Backend
 from umbel.serving.background import BackgroundCalls
 from umbel.serving.blocks import Block, BlockPlanner
 from umbel.serving.compiled_step import CompiledStep
-from umbel.serving.scope import MISSING, Scope
 from umbel.serving.origins import origins
+from umbel.serving.scope import MISSING, Scope
 from umbel.serving.step_code import compile_step
 from umbel.serving.value_operations import OperationFailed
 
@@ -61,7 +61,8 @@ class CompiledGraph:
     ) -> dict[str, Any]:
         """The outputs by name. ``from_client`` names the inputs that are the client's own,
         ``None`` for all: what is wrong with those is the client's mistake."""
-        scope = Scope(len(self.code), context, frozenset(inputs) if from_client is None else from_client)
+        own = frozenset(inputs) if from_client is None else from_client
+        scope = Scope(len(self.code), context, own)
         for name, value in inputs.items():
             index = self.inputs.get(name)
             if index is not None:
@@ -79,16 +80,20 @@ class CompiledGraph:
             await self._run_parallel(scope, block)
             return
         values, code, shared = scope.values, self.code, self.shared
-        for index in block.order:
-            if values[index] is not MISSING:
-                continue
-            step = code[index]
-            if step.compute is not None:
-                self._compute(scope, (index,))
-            elif index in shared:
-                await scope.once(index, step.wait)
-            else:
-                values[index] = await step.wait(scope)
+        index = -1
+        try:
+            for index in block.order:
+                if values[index] is not MISSING:
+                    continue
+                step = code[index]
+                if step.compute is not None:
+                    values[index] = step.compute(values)
+                elif index in shared:
+                    await scope.once(index, step.wait)
+                else:
+                    values[index] = await step.wait(scope)
+        except OperationFailed as error:
+            raise self._blamed(error, scope, index) from error.__cause__
 
     def _on_the_spot(self, index: int) -> bool:
         handle = self.code[index].handle
@@ -124,14 +129,15 @@ class CompiledGraph:
                 try:
                     values[index] = compute(values)
                 except OperationFailed as error:
-                    if self.is_clients(scope, index):
-                        raise InvalidInput(str(error)) from error
-                    raise
+                    raise self._blamed(error, scope, index) from error.__cause__
+
+    def _blamed(self, error: OperationFailed, scope: Scope, index: int) -> UmbelError:
+        return InvalidInput(str(error)) if self.is_clients(scope, index) else error
 
     def is_clients(self, scope: Scope, index: int) -> bool:
         """Whether a step's value is the client's own, or a part of it."""
         origin = self._origins[index]
-        return bool(origin) and origin <= scope.from_client
+        return origin is not None and bool(origin) and origin <= scope.from_client
 
 
 class _Abandoned(Exception):

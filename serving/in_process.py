@@ -30,6 +30,7 @@ class InProcessRunner:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._engines: dict[int, tuple[Program, Engine]] = {}
         self._nodes: dict[int, tuple[Node, LoadedNode]] = {}
@@ -65,9 +66,12 @@ class InProcessRunner:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(
+                self._thread = threading.Thread(
                     target=self._loop.run_forever, name="umbel-local", daemon=True
-                ).start()
+                )
+                self._thread.start()
+        if threading.current_thread() is self._thread:  # a quick node that calls another graph
+            return asyncio.run(work)
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 

@@ -48,7 +48,7 @@ def _shadow(graph: CompiledGraph, index: int, step: Shadow) -> CompiledStep:
                         return
                 await graph.enter(scope, value)
         finally:
-            scope.close()
+            await scope.close()
 
     async def wait(scope: Scope) -> None:
         if step.percent < 100 and _random.randrange(100) >= step.percent:

@@ -13,13 +13,17 @@ MISSING: Final = object()
 
 
 class Scope:
-    """One slot a step. A step that several branches demand at once runs once."""
+    """One slot a step. A step that several branches demand at once runs once. ``from_client``
+    names the graph's inputs that are the client's own, not a node's."""
 
-    __slots__ = ("_running", "context", "values")
+    __slots__ = ("_running", "context", "from_client", "values")
 
-    def __init__(self, size: int, context: RequestContext) -> None:
+    def __init__(
+        self, size: int, context: RequestContext, from_client: frozenset[str] = frozenset()
+    ) -> None:
         self.values: list[Any] = [MISSING] * size
         self.context = context
+        self.from_client = from_client
         self._running: dict[int, asyncio.Task[Any]] = {}
 
     async def once(self, index: int, run: Callable[[Scope], Awaitable[Any]]) -> Any:
@@ -32,10 +36,13 @@ class Scope:
             self._running[index] = task
         return await asyncio.shield(task)
 
-    def close(self) -> None:
-        """Cancel what still runs: nobody waits for it any more."""
-        for task in self._running.values():
+    async def close(self) -> None:
+        """Cancel what still runs, since nobody waits for it any more, and see it end."""
+        tasks = self._running.values()
+        for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _fill(self, index: int, run: Callable[[Scope], Awaitable[Any]]) -> Any:
         value = await run(self)

@@ -10,6 +10,7 @@ import numpy as np
 
 from umbel.graph.errors import ServingError
 from umbel.graph.steps import REDUCTIONS, Combine
+from umbel.nodes.descriptions import describe
 
 
 class OperationFailed(ServingError):
@@ -27,9 +28,8 @@ def select(value: Any, key: str | int, step: str) -> Any:
         if isinstance(key, int) and isinstance(value, Mapping):
             return list(value.values())[key]
         return value[key]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        there = ", ".join(map(str, value)) if isinstance(value, Mapping) else type(value).__name__
-        raise OperationFailed(f"step {step!r}: there is no {key!r} in ({there})") from error
+    except Exception as error:
+        raise OperationFailed(f"step {step!r}: expected {key!r}, got {describe(value)}") from error
 
 
 def operation(name: str, step: str) -> Callable[..., Any]:
@@ -42,9 +42,9 @@ def operation(name: str, step: str) -> Callable[..., Any]:
             if name == "inv" and isinstance(plain[0], bool):
                 return not plain[0]
             return run(*plain)
-        except (TypeError, ValueError) as error:
-            kinds = ", ".join(type(value).__name__ for value in operands)
-            raise OperationFailed(f"step {step!r}: {name} does not work on {kinds}") from error
+        except Exception as error:
+            given = ", ".join(describe(value) for value in operands)
+            raise OperationFailed(f"step {step!r}: {name} does not work on {given}") from error
 
     return guarded
 
@@ -59,14 +59,23 @@ def _reduction(name: str) -> Callable[[Any], Any]:
     return run
 
 
-def holds(value: Any) -> bool:
+def holds(value: Any, step: str) -> bool:
     """A condition's truth: an array or tensor holds when all its elements do."""
+    try:
+        return _holds(value)
+    except Exception as error:
+        raise OperationFailed(
+            f"switch {step!r}: a condition is neither true nor false: {describe(value)}"
+        ) from error
+
+
+def _holds(value: Any) -> bool:
     if isinstance(value, (bool, np.bool_)) or value is None:
         return bool(value)
     if hasattr(value, "all") and hasattr(value, "shape"):
         return bool(value.all())
     if isinstance(value, (list, tuple)):
-        return bool(value) and all(holds(item) for item in value)
+        return bool(value) and all(_holds(item) for item in value)
     return bool(value)
 
 
@@ -77,7 +86,7 @@ def combination(combine: Combine, step: str) -> Callable[[dict[str, Any]], Any]:
     def guarded(branches: dict[str, Any]) -> Any:
         try:
             return run(branches)
-        except (TypeError, ValueError) as error:
+        except Exception as error:
             raise OperationFailed(
                 f"ensemble {step!r}: {combine} cannot join {', '.join(branches)}"
             ) from error
