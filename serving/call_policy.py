@@ -56,11 +56,11 @@ class CallPolicy:
         running.add_done_callback(_seen)
         try:
             done, _ = await asyncio.wait([running], timeout=self.timeout_s)
-        except asyncio.CancelledError:
-            running.cancel()
-            raise
+        finally:
+            if not running.done():
+                running.cancel()
+                await asyncio.wait([running])
         if not done:
-            running.cancel()
             raise DeadlineExceeded(f"no answer from {name!r} within {self.timeout_s:g} s")
         return running.result()
 

@@ -406,6 +406,35 @@ async def test_a_deadline_ends_the_request(started: Start) -> None:
     assert len(cancelled) == 2
 
 
+@pytest.mark.parametrize("ending", ["its own limit", "a sibling's failure"])
+async def test_a_call_with_a_limit_leaves_no_task_behind(started: Start, ending: str) -> None:
+    ended: list[int] = []
+
+    @transformer(timeout_s=0.05 if ending == "its own limit" else 20)
+    async def slow(x: int) -> int:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.01)
+            ended.append(x)
+        return x
+
+    @transformer
+    async def failing(x: int) -> int:
+        await asyncio.sleep(0.02 if ending == "a sibling's failure" else 20)
+        raise ValueError
+
+    @inference_graph
+    def graph(x):
+        return slow(x), failing(x)
+
+    run = await started(graph)
+    with pytest.raises(DeadlineExceeded if ending == "its own limit" else NodeFailed):
+        await run(x=1)
+    assert ended == [1]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_a_timeout_inside_a_node_is_the_nodes_failure(started: Start) -> None:
     @transformer
     async def impatient(x: int) -> int:
