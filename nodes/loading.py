@@ -90,7 +90,9 @@ def _model(node: Node, code: ModelFile) -> LoadedNode:
         module = importlib.import_module(known.module)
     except ModuleNotFoundError as error:
         raise MissingExtra(f"node {node.name!r}", error.name or code.format, known.extra) from error
-    runtime: Any = module.open_model(code)
+    from umbel.nodes.storage.fetching import fetch  # what only models need is not imported first
+
+    runtime: Any = module.open_model(replace(code, uri=str(fetch(code.uri))))
     own: Signature | None = runtime.signature
     told = node if own is None else replace(node, signature=completed(own, node.signature))
     return LoadedNode(told, runtime.predict, getattr(runtime, "close", None))

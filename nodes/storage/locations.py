@@ -1,0 +1,119 @@
+"""What a model's URI means: which store, and what the store calls the thing."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from umbel.graph.errors import DeclarationError
+
+Store = Literal["file", "web", "fsspec"]
+
+SCHEMES = (
+    "a path, file://, pvc://, http://, https://, s3://, gs://, abfs://, az://, "
+    "https://ACCOUNT.blob.core.windows.net/…, hf://, hdfs://, webhdfs://"
+)
+_OBJECT_STORES = {
+    "s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfs",
+    "az": "abfs", "hdfs": "hdfs", "webhdfs": "webhdfs", "memory": "memory",
+}  # fmt: skip
+_AZURE = re.compile(r"([a-z0-9]{3,24})\.(blob\.core\.windows\.net|z\d+\.blob\.storage\.azure\.net)")
+_ELSEWHERE = {
+    "oci": "pull the image's layer to a folder (oras pull) and give its path",
+    "git": "clone the repository and give its path",
+    "modelscope": "download it with modelscope and give its path",
+    "ftp": "serve the file over https",
+}
+PVC_ROOT = "UMBEL_PVC_ROOT"
+
+
+@dataclass(frozen=True)
+class Location:
+    """``address`` is a path, a URL, or what fsspec takes; ``protocol`` is fsspec's name.
+    ``shown`` is for messages: without passwords, signatures or tokens."""
+
+    store: Store
+    address: str
+    shown: str
+    protocol: str = ""
+    account: str = ""
+    sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the address, without query."""
+        path = urlsplit(self.address).path if self.store == "web" else self.address
+        return unquote(path.rstrip("/").rpartition("/")[2])
+
+
+def locate(uri: str) -> Location:
+    """What ``uri`` means. ``#sha256=…`` at its end is the digest the file must have.
+
+    Raises DeclarationError for a scheme that nothing reads, with those that exist.
+    """
+    address, _, fragment = uri.partition("#sha256=")
+    scheme, divided, rest = address.partition("://")
+    if not divided:
+        return Location("file", str(Path(address).expanduser()), uri, sha256=fragment)
+    scheme = scheme.lower()
+    if scheme == "file":
+        return Location("file", unquote(urlsplit(address).path), uri, sha256=fragment)
+    if scheme == "pvc":
+        return Location("file", _mounted(rest), uri, sha256=fragment)
+    if scheme in ("http", "https"):
+        return _web(address, fragment)
+    if scheme == "hf":
+        return Location("fsspec", _of_hugging_face(rest), address, "hf", sha256=fragment)
+    protocol = _OBJECT_STORES.get(scheme)
+    if protocol is not None:
+        plain = f"{protocol}://{rest}"
+        return Location("fsspec", plain, _shown(plain), protocol, sha256=fragment)
+    hint = _ELSEWHERE.get(scheme.partition("+")[0], "copy it to one of these")
+    raise DeclarationError(f"{uri!r}: no store reads {scheme}://; there are {SCHEMES}. {hint}")
+
+
+def _web(url: str, sha256: str) -> Location:
+    parts = urlsplit(url)
+    azure = _AZURE.fullmatch(parts.hostname or "")
+    if azure and not parts.query:  # a query is a signature: an ordinary download
+        address = f"abfs://{unquote(parts.path).lstrip('/')}"
+        return Location("fsspec", address, url, "abfs", azure[1], sha256)
+    if not parts.hostname or not parts.path.strip("/") or parts.path.endswith("/"):
+        raise DeclarationError(
+            f"{_shown(url)!r} names no file: over http one file is downloaded, a model or an "
+            "archive (.zip, .tar, .tar.gz)"
+        )
+    if parts.path.endswith(".git"):
+        raise DeclarationError(f"{_shown(url)!r} is a repository: {_ELSEWHERE['git']}")
+    return Location("web", url, _shown(url), parts.scheme, sha256=sha256)
+
+
+def _shown(url: str) -> str:
+    """Without user, password and query: they may be secrets."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="", fragment="").geturl()
+
+
+def _of_hugging_face(rest: str) -> str:
+    """``owner/model:revision/path`` as ``hf://owner/model@revision/path``."""
+    owner, _, more = rest.partition("/")
+    if not owner or not more:
+        raise DeclarationError(f"'hf://{rest}': expected hf://OWNER/MODEL or …/MODEL:REVISION")
+    return f"hf://{owner}/{more.replace(':', '@', 1)}"
+
+
+def _mounted(rest: str) -> str:
+    """Where a claim is mounted: ``$UMBEL_PVC_ROOT/CLAIM``, or KServe's ``/mnt/pvc``."""
+    claim, _, path = rest.partition("/")
+    root = Path(os.environ.get(PVC_ROOT, "/mnt/pvc"))
+    own = root / claim
+    base = own if own.is_dir() else root
+    whole = (base / path).resolve()
+    if not whole.is_relative_to(base.resolve()):
+        raise DeclarationError(f"'pvc://{rest}' leads out of the volume")
+    return str(whole)

@@ -1,0 +1,190 @@
+"""Downloads what lies under an address of an object store, through fsspec.
+
+Files are read in blocks by range, four at a time, and a file that broke off goes on where it
+was, if the store says that it is still the same file.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from umbel.graph.errors import DeclarationError, MissingExtra, UmbelError
+from umbel.nodes.storage import free_space
+from umbel.nodes.storage.locations import Location
+from umbel.nodes.storage.progress import Progress
+from umbel.nodes.storage.store_options import store_options
+from umbel.nodes.storage.url_policy import UrlPolicy
+
+AT_ONCE = 4
+_BLOCK = 16 << 20
+_EXTRAS = {
+    "s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "abfs": ("adlfs", "azure"),
+    "hf": ("huggingface_hub", "huggingface"), "hdfs": ("pyarrow", "hdfs"),
+    "webhdfs": ("requests", "hdfs"),
+}  # fmt: skip
+_MARKS = ("ETag", "etag", "md5Hash", "content_md5", "blob_id", "mtime", "LastModified",
+          "last_modified", "modificationTime", "created")  # fmt: skip
+
+
+class NothingThere(DeclarationError):
+    """The store answers, and has nothing at this address."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file: its address in the store, its path under what was asked for, its size, and
+    what the store says changes with its content."""
+
+    address: str
+    path: str
+    size: int
+    mark: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies under an address. ``single``: the address is that of the one file."""
+
+    store: Any
+    files: tuple[StoredFile, ...]
+    single: bool
+
+    @property
+    def validator(self) -> str:
+        """Changes if any file does."""
+        text = "\n".join(f"{file.path} {file.size} {file.mark}" for file in self.files)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def look(location: Location, policy: UrlPolicy, environ: Mapping[str, str] = os.environ) -> Listing:
+    """What lies there now. Raises DeclarationError if nothing does or it may not be read."""
+    host = urlsplit(location.address).hostname
+    if location.protocol in ("hdfs", "webhdfs") and host:
+        policy.check_host(host, urlsplit(location.address).port or 0)
+    store = _connected(location, environ)
+    root = str(store._strip_protocol(location.address)).rstrip("/")
+    try:
+        found: dict[str, dict[str, Any]] = store.find(root, detail=True)
+    except UmbelError:
+        raise
+    except Exception as error:
+        raise _unreadable(location, error) from error
+    files = [
+        _described(name, root, about)
+        for name, about in sorted(found.items())
+        if about.get("type") != "directory" and not name.endswith("/")
+    ]
+    kept = tuple(file for file in files if _wanted(file.path, environ))
+    if not kept:
+        left = f"; the patterns leave out all of its {len(files)} files" if files else ""
+        raise NothingThere(
+            f"there is nothing at {location.shown}{left}: is the address right, and may these "
+            "credentials see it?"
+        )
+    return Listing(store, kept, len(files) == 1 and set(found) == {root})
+
+
+def download(location: Location, listing: Listing, into: Path) -> Path:
+    """All files under ``into``, which may hold what an earlier attempt left. Returns the one
+    file, or ``into``."""
+    total = sum(file.size for file in listing.files)
+    there = sum(path.stat().st_size for path in into.rglob("*") if path.is_file())
+    free_space.require(max(0, total - there), into, location.shown)
+    progress = Progress(location.shown, total)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        jobs = [
+            pool.submit(_one, listing.store, file, _place(into, file), progress)
+            for file in listing.files
+        ]
+        try:
+            for job in jobs:
+                job.result()
+        except UmbelError:
+            raise
+        except Exception as error:
+            for job in jobs:
+                job.cancel()
+            if isinstance(error, OSError) and free_space.is_full(error):
+                raise free_space.full(into, location.shown) from error
+            raise _unreadable(location, error) from error
+    return _place(into, listing.files[0]) if listing.single else into
+
+
+def _connected(location: Location, environ: Mapping[str, str]) -> Any:
+    library, extra = _EXTRAS.get(location.protocol, ("fsspec", "storage"))
+    try:
+        import fsspec
+
+        options = store_options(location, environ)
+        return fsspec.filesystem(location.protocol, skip_instance_cache=True, **options)
+    except ImportError as error:
+        raise MissingExtra(location.shown, error.name or library, extra) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(location, error) from error
+
+
+def _described(name: str, root: str, about: Mapping[str, Any]) -> StoredFile:
+    path = name[len(root) :].lstrip("/") or PurePosixPath(name).name
+    mark = next((str(about[key]) for key in _MARKS if about.get(key)), "")
+    return StoredFile(name, path, int(about.get("size") or 0), mark)
+
+
+def _wanted(path: str, environ: Mapping[str, str]) -> bool:
+    """KServe's filters: patterns of what to take and what to leave, as JSON or with commas."""
+    allowed = _patterns(environ.get("STORAGE_ALLOW_PATTERNS", ""))
+    ignored = _patterns(environ.get("STORAGE_IGNORE_PATTERNS", ""))
+    taken = not allowed or any(fnmatch.fnmatch(path, pattern) for pattern in allowed)
+    return taken and not any(fnmatch.fnmatch(path, pattern) for pattern in ignored)
+
+
+def _patterns(text: str) -> Sequence[str]:
+    if text.lstrip().startswith("["):
+        return [str(pattern) for pattern in json.loads(text)]
+    return [pattern.strip() for pattern in text.split(",") if pattern.strip()]
+
+
+def _place(into: Path, file: StoredFile) -> Path:
+    parts = PurePosixPath(file.path).parts
+    if ".." in parts or PurePosixPath(file.path).is_absolute():
+        raise DeclarationError(f"the store names a file {file.path!r}, which is no path inside it")
+    return into.joinpath(*parts)
+
+
+def _one(store: Any, file: StoredFile, place: Path, progress: Progress) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists() and place.stat().st_size == file.size:
+        return
+    part = place.with_name(f"{place.name}.part")
+    done = part.stat().st_size if part.exists() else 0
+    with part.open("ab") as target:
+        while done < file.size:
+            block: bytes = store.cat_file(
+                file.address, start=done, end=min(done + _BLOCK, file.size)
+            )
+            if not block:
+                raise OSError(f"{file.path} ends after {done:,} of {file.size:,} bytes")
+            target.write(block)
+            done += len(block)
+            progress.add(len(block))
+    part.replace(place)
+
+
+def _unreadable(location: Location, error: Exception) -> DeclarationError:
+    kind = type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        return NothingThere(f"there is nothing at {location.shown}: is the address right?")
+    if isinstance(error, PermissionError) or "Credentials" in kind:
+        return DeclarationError(
+            f"{location.shown} may not be read ({error}): set the store's credentials in the "
+            "environment, or name a secret with them in the service"
+        )
+    return DeclarationError(f"{location.shown} cannot be read: {kind}: {error}")

@@ -1,0 +1,109 @@
+"""How to sign in to an object store: from the environment, as the stores' own tools do.
+
+The libraries read their usual variables (``AWS_…``, ``GOOGLE_APPLICATION_CREDENTIALS``,
+``AZURE_STORAGE_…``, ``HF_TOKEN``). Here are those that only KServe's storage initializer
+knows: its S3 switches, and ``STORAGE_CONFIG``, the JSON of a storage secret.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from umbel.graph.errors import DeclarationError
+from umbel.nodes.storage.locations import Location
+
+_TRUE = ("1", "true", "yes")
+
+
+def store_options(location: Location, environ: Mapping[str, str]) -> dict[str, Any]:
+    """What fsspec's file system for ``location`` is made with."""
+    if location.protocol == "s3":
+        return _s3({**_as_variables(_storage_config(environ)), **environ})
+    if location.protocol == "abfs":
+        return _azure(location, environ)
+    if location.protocol == "hf" and "HF_TOKEN" in environ:
+        return {"token": environ["HF_TOKEN"]}
+    if location.protocol in ("hdfs", "webhdfs"):
+        return _hadoop(_storage_config(environ))
+    return {}
+
+
+def _storage_config(environ: Mapping[str, str]) -> dict[str, Any]:
+    """``STORAGE_CONFIG`` with ``STORAGE_OVERRIDE_CONFIG`` over it."""
+    merged: dict[str, Any] = {}
+    for variable in ("STORAGE_CONFIG", "STORAGE_OVERRIDE_CONFIG"):
+        try:
+            merged.update(json.loads(environ.get(variable) or "{}"))
+        except (ValueError, TypeError) as error:
+            raise DeclarationError(f"the variable {variable} is no JSON object: {error}") from None
+    return merged
+
+
+def _as_variables(config: Mapping[str, Any]) -> dict[str, str]:
+    names = {
+        "access_key_id": "AWS_ACCESS_KEY_ID",
+        "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+        "endpoint_url": "AWS_ENDPOINT_URL",
+        "region": "AWS_DEFAULT_REGION",
+        "anonymous": "awsAnonymousCredential",
+        "verify_ssl": "S3_VERIFY_SSL",
+        "ca_bundle": "AWS_CA_BUNDLE",
+    }
+    return {names[key]: str(value) for key, value in config.items() if key in names}
+
+
+def _s3(environ: Mapping[str, str]) -> dict[str, Any]:
+    client: dict[str, Any] = {}
+    config: dict[str, Any] = {"retries": {"max_attempts": int(environ.get("S3_MAX_ATTEMPTS", 3))}}
+    options: dict[str, Any] = {"client_kwargs": client, "config_kwargs": config}
+    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    if not endpoint and environ.get("S3_ENDPOINT"):
+        secure = environ.get("S3_USE_HTTPS", "1").lower() in _TRUE
+        endpoint = f"{'https' if secure else 'http'}://{environ['S3_ENDPOINT']}"
+    if endpoint:
+        client["endpoint_url"] = endpoint
+    if "AWS_DEFAULT_REGION" in environ:
+        client["region_name"] = environ["AWS_DEFAULT_REGION"]
+    if environ.get("S3_VERIFY_SSL", "1").lower() not in _TRUE:
+        client["verify"] = False
+    elif environ.get("AWS_CA_BUNDLE"):
+        client["verify"] = environ["AWS_CA_BUNDLE"]
+    if environ.get("awsAnonymousCredential", "").lower() in _TRUE:
+        options["anon"] = True
+    elif "AWS_ACCESS_KEY_ID" in environ:
+        options["key"] = environ["AWS_ACCESS_KEY_ID"]
+        options["secret"] = environ.get("AWS_SECRET_ACCESS_KEY", "")
+        if environ.get("AWS_SESSION_TOKEN"):
+            options["token"] = environ["AWS_SESSION_TOKEN"]
+    if environ.get("S3_USER_VIRTUAL_BUCKET", "").lower() in _TRUE:
+        config["s3"] = {"addressing_style": "virtual"}
+    if environ.get("S3_USE_ACCELERATE", "").lower() in _TRUE:
+        config["s3"] = {"use_accelerate_endpoint": True}
+    return options
+
+
+def _azure(location: Location, environ: Mapping[str, str]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    account = location.account or environ.get("AZURE_STORAGE_ACCOUNT_NAME", "")
+    if account:
+        options["account_name"] = account
+    key = environ.get("AZURE_STORAGE_ACCESS_KEY") or environ.get("AZURE_STORAGE_ACCOUNT_KEY")
+    service = {
+        "tenant_id": environ.get("AZURE_TENANT_ID") or environ.get("AZ_TENANT_ID"),
+        "client_id": environ.get("AZURE_CLIENT_ID") or environ.get("AZ_CLIENT_ID"),
+        "client_secret": environ.get("AZURE_CLIENT_SECRET") or environ.get("AZ_CLIENT_SECRET"),
+    }
+    if key:
+        options["account_key"] = key
+    elif all(service.values()):
+        options.update(service)
+    else:
+        options["anon"] = environ.get("AZURE_STORAGE_ANON", "").lower() in _TRUE or None
+    return options
+
+
+def _hadoop(config: Mapping[str, Any]) -> dict[str, Any]:
+    named = {"user_name": "user", "user_proxy": "proxy_to", "kerberos_principal": "kerberos"}
+    return {named[key]: value for key, value in config.items() if key in named and value}
