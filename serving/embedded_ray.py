@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -52,6 +53,8 @@ class EmbeddedRay:
         self.settings = settings
         self.run_id = run_id or uuid.uuid4().hex
         self.folder = folder or Path(tempfile.mkdtemp(prefix="umbel-", dir="/tmp"))
+        self.also_drains: Callable[[], None] = lambda: None
+        """Called once HTTP has drained; returns once other ways in have."""
         self._owns_folder = folder is None
         self._serve_host = settings.host
 
@@ -107,6 +110,7 @@ class EmbeddedRay:
         ray = sys.modules.get("ray")
         if ray is not None and ray.is_initialized():
             _drain(self._haproxies(), self.settings.drain_s)
+            self.also_drains()
             _MESSAGES.setLevel(logging.CRITICAL)  # the controller dies when told to: no news
             from ray import serve
 

@@ -21,6 +21,9 @@ occupy a replica; here the engine itself bounds what a node does at once."""
 DEFAULT_TARGET = 2
 """Requests in flight for each replica where a scaled node names no target: Ray's own."""
 
+INGRESS = "graph"
+"""The deployment of every application that takes its requests."""
+
 
 class GraphNotStarted(DeclarationError):
     """A graph could not be brought up on Ray. Names the graph and says why."""
@@ -35,7 +38,7 @@ def application(
     apart = {d.name: _node_deployment(d, payload) for d in part.deployments}
     scale = part.program.graphs[name].settings.get("scale")
     graph = serve.deployment(
-        name="graph",
+        name=INGRESS,
         **(_replicas(scale) if isinstance(scale, Scale) else {"num_replicas": replicas}),
         max_ongoing_requests=IN_FLIGHT,
         health_check_period_s=5,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from umbel.graph.errors import NodeFailed, UmbelError
+from umbel.graph.errors import NodeFailed, ServingError, UmbelError
 from umbel.graph.ir import Graph, Node
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName, NodeName
@@ -17,6 +17,7 @@ from umbel.nodes.loading import load
 from umbel.nodes.request_context import RequestContext, enter
 from umbel.serving import shipping
 from umbel.serving.graph_host import GraphHost
+from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.http_app import HttpApp
 from umbel.serving.replica_loopback import listen_on_loopback
 
@@ -96,11 +97,26 @@ class GraphReplica:
                 handle = deployments[deployment.name]
                 self._remote[deployment.graph, node] = RemoteNode(node, handle)
         self._host = GraphHost(plan, version, self._find_remote)
+        self._models = HostedModels(self._host)
         self._body_limit = body_limit
         await self._host.start()
 
     def _find_remote(self, graph: Graph, node: Node) -> Handle | None:
         return self._remote.get((graph.name, node.name))
+
+    async def answer(
+        self, graph: str, method: str, request: bytes, wire: Wire
+    ) -> tuple[bool, Any, RequestContext]:
+        """A gRPC method on serialized messages: ``(True, response)`` or ``(False, error)``, and
+        the context with what the run added to it."""
+        context = from_wire(wire)
+        try:
+            return True, await self._models.answer(graph, method, request, context), context
+        except UmbelError as error:
+            return False, error, context
+        except Exception:
+            log.exception("%s failed (request %s)", method, context.id)
+            return False, ServingError(f"internal server error (request {context.id})"), context
 
     def __serve_build_asgi_app__(self) -> HttpApp:
         return HttpApp(self._host, body_limit=self._body_limit, names_requests=False)

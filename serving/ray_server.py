@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from umbel.graph.errors import DeclarationError
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName
 from umbel.serving.embedded_ray import EmbeddedRay
+from umbel.serving.grpc_protocol.settings import GrpcSettings
 from umbel.serving.ray_settings import RaySettings
 from umbel.serving.supervised_run import RunScope
+
+if TYPE_CHECKING:
+    from umbel.serving.ray_grpc import RayFront
 
 
 def serve_on_ray(
@@ -23,18 +28,42 @@ def serve_on_ray(
     version: str,
     body_limit: int,
     ready: Callable[[str], None],
+    grpc: GrpcSettings | None = None,
 ) -> None:
-    """Serve a plan until a stop is asked for. ``ready`` gets each graph's URL once it answers.
+    """Serve a plan until a stop is asked for. ``ready`` gets each graph's URL once it answers,
+    and then that of gRPC, which is one for all.
 
     Raises ``GraphNotStarted`` for the first graph that cannot start; nothing stays then.
     """
     settings = RaySettings(host=scope.host, port=scope.port, cpus=cpus)
-    with EmbeddedRay(settings, run_id=scope.run_id, folder=scope.folder):
+    with (
+        contextlib.ExitStack() as afterwards,
+        EmbeddedRay(settings, run_id=scope.run_id, folder=scope.folder) as ray,
+    ):
         deploy(plan, version=version, body_limit=body_limit)
         for name in plan.program.served:
             _await_answer(scope.host, scope.port, f"/{name}{readiness_path(plan, name)}")
             ready(f"http://{scope.host}:{scope.port}/{name}")
+        front = _grpc_front(plan, scope, grpc, version)
+        if front is None:
+            scope.wait_for_stop()
+            return
+        ray.also_drains = front.end_calls
+        afterwards.callback(front.close)
+        if front.url is not None:
+            ready(front.url)
         scope.wait_for_stop()
+        front.begin_stop(settings.drain_s)
+
+
+def _grpc_front(
+    plan: Plan, scope: RunScope, grpc: GrpcSettings | None, version: str
+) -> RayFront | None:
+    if grpc is None:
+        return None
+    from umbel.serving.ray_grpc import RayFront
+
+    return RayFront(plan, grpc, host=scope.host, http_port=scope.port, version=version)
 
 
 def readiness_path(plan: Plan, name: GraphName) -> str:

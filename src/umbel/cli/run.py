@@ -87,6 +87,7 @@ def _on_ray(arguments: argparse.Namespace) -> int:
                 version=umbel.__version__,
                 ready=_print_ready,
                 body_limit=_body_limit(arguments),
+                grpc=_grpc(arguments),
             )
         except UmbelError as error:
             report_error(error)
