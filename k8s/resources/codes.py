@@ -1,7 +1,8 @@
 """Every finding code of the KServe resources, with one line on what it means.
 
 ``UMB-K0xx`` reading a file, ``K1xx`` graphs, ``K2xx`` services, ``K3xx`` runtimes,
-``K4xx`` trained models. A code is never given a new meaning.
+``K4xx`` trained models, ``K5xx`` translation, ``K6xx`` umbel's annotations of graphs. A code
+is never given a new meaning.
 """
 
 from __future__ import annotations
@@ -82,5 +83,17 @@ CODES: dict[str, str] = {
     "UMB-K510": "umbel has no runtime for this model format: the service cannot start here.",
     "UMB-K511": "umbel does not run this explainer block yet.",
     "UMB-K512": "A custom container without the name of its Python class cannot start.",
+    "UMB-K601": "The text of an umbel.dev annotation of a graph cannot be read as YAML or JSON.",
+    "UMB-K602": "An annotation names a node or step that the graph does not have.",
+    "UMB-K603": "An annotation has a key that means nothing.",
+    "UMB-K604": "A value in an annotation has the wrong type or is out of range.",
+    "UMB-K605": "A header pattern in an annotation is no regular expression.",
+    "UMB-K606": "A body refers to a step whose reply it cannot have.",
+    "UMB-K607": "A mirror step contradicts the rest of its node.",
+    "UMB-K608": "An annotation asks of a step what its target cannot do.",
+    "UMB-K609": "A field of a step has no effect beside an annotation.",
+    "UMB-K610": "An unknown annotation under umbel.dev/.",
+    "UMB-K611": "An annotation's name means several steps.",
+    "UMB-K612": "A gjson path in an annotation that probably does not say what was meant.",
 }
 """Code → what it means, for the documentation."""

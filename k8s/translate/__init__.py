@@ -15,6 +15,7 @@ from umbel.graph.findings import Finding, has_errors
 from umbel.graph.ir import Graph, Program
 from umbel.graph.steps import GraphName
 from umbel.k8s.resources import Loaded, load, validate
+from umbel.k8s.translate.extensions import Extensions, read_extensions, settled
 from umbel.k8s.translate.inference_graphs import translate_graph
 from umbel.k8s.translate.inference_services import translate_service
 from umbel.k8s.translate.names import Names, is_stopped
@@ -33,14 +34,19 @@ def translate(texts: Sequence[tuple[str, str]]) -> Translated:
     """Read ``(file, text)`` pairs and translate what they declare. Never raises."""
     loaded = load(texts)
     findings = [*loaded.findings, *validate(loaded, condition_problems=conditions.problems)]
+    extensions = []
+    for graph in loaded.inference_graphs:
+        read, problems = read_extensions(graph)
+        findings = [one for one in findings if not settled(one, graph, read)] + problems
+        extensions.append(read)
     if has_errors(findings):
         return Translated(Program({}, ()), tuple(findings))
-    graphs, served = _graphs(loaded, findings)
+    graphs, served = _graphs(loaded, extensions, findings)
     return Translated(Program(graphs, served), tuple(findings))
 
 
 def _graphs(
-    loaded: Loaded, findings: list[Finding]
+    loaded: Loaded, extensions: Sequence[Extensions], findings: list[Finding]
 ) -> tuple[dict[GraphName, Graph], tuple[GraphName, ...]]:
     names = Names(loaded)
     headers, problems = router_headers(loaded)
@@ -54,10 +60,10 @@ def _graphs(
         graphs.update({graph.name: graph for graph in made})
         served.append(made[0].name)
         findings += problems
-    for resource in loaded.inference_graphs:
+    for resource, asked in zip(loaded.inference_graphs, extensions, strict=True):
         if is_stopped(resource):
             continue
-        made = translate_graph(resource, names, headers)
+        made = translate_graph(resource, names, headers, asked)
         graphs.update({graph.name: graph for graph in made})
         served.append(made[0].name)
     return graphs, tuple(served)

@@ -53,25 +53,29 @@ class Names:
         """What a resource is served as."""
         return self._served[resource.kind, resource.namespace, resource.name]
 
-    def service(self, namespace: str, name: str) -> tuple[GraphName, str] | None:
-        """The graph and path that a ``serviceName`` means, ``None`` if it is not in the files."""
+    def service(
+        self, namespace: str, name: str, protocol: str = ""
+    ) -> tuple[GraphName, str] | None:
+        """The graph and path that a ``serviceName`` means, ``None`` if it is not in the files.
+        ``protocol``, if given, is spoken rather than the service's own."""
         found = self._services.get((namespace, name))
         if found is not None:
-            return self.of(found), predict_path(found, self._loaded)
+            return self.of(found), predict_path(found, self._loaded, protocol)
         if (namespace, name) in self._graphs:
             return self._served["InferenceGraph", namespace, name], ""
         return None
 
 
-def service_url(graph: Resource[Any], name: str) -> str:
-    """Where a service that is not in the files is reached."""
+def service_url(graph: Resource[Any], name: str, protocol: str = "") -> str:
+    """Where a service that is not in the files is reached, by ``protocol`` or V1."""
     try:
         urls: Any = json.loads(graph.annotations.get(SERVICE_URLS, "{}"))
     except ValueError:
         urls = {}
     if isinstance(urls, Mapping) and isinstance(urls.get(name), str):
         return str(urls[name])
-    return f"http://{name}.{graph.namespace}/v1/models/{name}:predict"
+    path = f"v2/models/{name}/infer" if protocol == "v2" else f"v1/models/{name}:predict"
+    return f"http://{name}.{graph.namespace}/{path}"
 
 
 def model_name(service: Service) -> str:
@@ -112,9 +116,9 @@ def protocol(service: Service, loaded: Loaded) -> str:
     return "v1"
 
 
-def predict_path(service: Service, loaded: Loaded) -> str:
+def predict_path(service: Service, loaded: Loaded, asked: str = "") -> str:
     """The path below the service that a graph posts to."""
-    spoken = protocol(service, loaded)
+    spoken = asked or protocol(service, loaded)
     if spoken == "v1":
         return f"/v1/models/{model_name(service)}:predict"
     if spoken == "v2":
