@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from umbel.graph.definitions import same_node
 from umbel.graph.ir import Graph, Node
 from umbel.nodes.loaded import LoadedNode
-from umbel.nodes.loading import load
+from umbel.serving.node_loading import load_node
 
 
 class LocalBackend:
@@ -25,7 +25,7 @@ class LocalBackend:
             if self._find(node) is None and not any(same_node(node, other) for other in wanted):
                 wanted.append(node)
         results = await asyncio.gather(
-            *(asyncio.to_thread(load, node) for node in wanted), return_exceptions=True
+            *(asyncio.to_thread(load_node, node) for node in wanted), return_exceptions=True
         )
         self._loaded += [result for result in results if isinstance(result, LoadedNode)]
         failures = [result for result in results if isinstance(result, BaseException)]

@@ -95,7 +95,6 @@ class RayFront:
         self._loop = LoopThread("umbel-grpc")
         self._stopped: concurrent.futures.Future[None] | None = None
 
-
         async def open_() -> tuple[RayModels, GrpcServer | None]:
             models = RayModels(plan)
             return models, await open_front(

@@ -13,12 +13,12 @@ from umbel.graph.ir import Graph, Node
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName, NodeName
 from umbel.nodes.loaded import Handle, LoadedNode
-from umbel.nodes.loading import load
 from umbel.nodes.request_context import RequestContext, enter
 from umbel.serving import shipping
 from umbel.serving.graph_host import GraphHost
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.http_app import HttpApp
+from umbel.serving.node_loading import load_node
 from umbel.serving.replica_loopback import listen_on_loopback
 
 log = logging.getLogger("umbel")
@@ -51,7 +51,7 @@ class NodeReplica:
         declared = plan.program.graphs[GraphName(graph)].nodes
         self._nodes: dict[str, LoadedNode] = {}
         for name in nodes:
-            self._nodes[name] = await asyncio.to_thread(load, declared[NodeName(name)])
+            self._nodes[name] = await asyncio.to_thread(load_node, declared[NodeName(name)])
 
     async def call(self, node: str, values: dict[str, Any], wire: Wire) -> tuple[bool, Any]:
         """``(True, value)``, or ``(False, error)``: an error of umbel's own tree, which every

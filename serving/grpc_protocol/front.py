@@ -121,9 +121,7 @@ class Front:
         return bool(messages.ModelReadyResponse.FromString(response).ready)
 
 
-def _status(
-    error: Exception, method: str, context: RequestContext
-) -> tuple[grpc.StatusCode, str]:
+def _status(error: Exception, method: str, context: RequestContext) -> tuple[grpc.StatusCode, str]:
     if not isinstance(error, UmbelError):
         log.error("%s failed (request %s)", method, context.id, exc_info=error)
     return status_of(error, context.id)

@@ -18,9 +18,7 @@ from umbel.serving.protocols.metadata import model_metadata
 Method = Callable[[Endpoint, Any, RequestContext], Awaitable[Any]]
 
 
-async def answer(
-    endpoint: Endpoint, method: str, request: bytes, context: RequestContext
-) -> bytes:
+async def answer(endpoint: Endpoint, method: str, request: bytes, context: RequestContext) -> bytes:
     """The serialized response of one of ``METHODS``. Raises what the HTTP verb would answer with
     an error status."""
     kind, run = METHODS[method]

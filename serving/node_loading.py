@@ -1,0 +1,29 @@
+"""Loads any node, those included that need a library which only the serving side may have."""
+
+from __future__ import annotations
+
+from umbel.graph.errors import DeclarationError, MissingExtra
+from umbel.graph.implementations import RemoteService
+from umbel.graph.ir import Node
+from umbel.nodes.loaded import LoadedNode
+from umbel.nodes.loading import NodeNotLoaded, load
+
+
+def load_node(node: Node) -> LoadedNode:
+    """As ``umbel.nodes.loading.load``; a service at ``grpc://host:port/model`` is called over
+    gRPC, and takes and gives V2 JSON as if it were called over HTTP."""
+    if isinstance(node.code, RemoteService) and node.code.url.startswith(("grpc://", "grpcs://")):
+        return _grpc_service(node, node.code)
+    return load(node)
+
+
+def _grpc_service(node: Node, code: RemoteService) -> LoadedNode:
+    try:
+        from umbel.serving.grpc_protocol.remote_model import RemoteModel
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"node {node.name!r}", error.name or "grpcio", "grpc") from error
+    try:
+        model = RemoteModel(code)
+    except DeclarationError as error:
+        raise NodeNotLoaded(node.name, str(error)) from error
+    return LoadedNode(node, model.post, model.close)
