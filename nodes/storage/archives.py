@@ -7,6 +7,7 @@ model.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import stat
 import tarfile
@@ -107,9 +108,13 @@ class _Unpacking:
         # Links come last, so that no file is ever written through one.
         home = self._into.resolve()
         for place, target in self._links:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if place.parent.resolve() != home / place.parent.relative_to(self._into):
-                raise self._refused(f"has a link {place.name!r} inside of another link")
+            if place.is_symlink() or place.exists():
+                raise self._refused(f"holds {place.name!r} twice")
+            with contextlib.suppress(FileExistsError, NotADirectoryError):
+                place.parent.mkdir(parents=True, exist_ok=True)
+            lexical = home / place.parent.relative_to(self._into)
+            if place.parent.resolve() != lexical or not lexical.is_dir():
+                raise self._refused(f"has a link {place.name!r} inside of a link or file")
             place.symlink_to(target)
         for place, _ in self._links:
             if not place.resolve().is_relative_to(home):

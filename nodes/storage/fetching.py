@@ -32,7 +32,7 @@ def fetch(uri: str, *, policy: UrlPolicy | None = None, cache: ModelCache | None
     if location.store == "file":
         allowed.check_file(uri)
         return _local(location, stored)
-    key = hashlib.sha256(f"{location.address}\n{location.sha256}".encode()).hexdigest()
+    key = hashlib.sha256(f"{location.address.rstrip('/')}\n{location.sha256}".encode()).hexdigest()
     with stored.locked(key) as partial:
         known = stored.known(key)
         if known is not None and location.sha256:
