@@ -128,6 +128,8 @@ def read_annotations(code: Callable[..., Any]) -> tuple[dict[str, object], list[
     good: dict[str, object] = {}
     bad: list[str] = []
     for name, annotation in raw.items():
+        if isinstance(annotation, typing.ForwardRef):  # a field of a TypedDict
+            annotation = annotation.__forward_arg__
         if isinstance(annotation, str):
             try:
                 good[name] = eval(annotation, names)  # noqa: S307  the user's own source

@@ -6,13 +6,20 @@ is not one of umbel's own pages, as KServe's router does.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 
-from umbel.graph.errors import MethodNotAllowed, NotFound, NotImplementedHere, UpstreamAnswered
+from umbel.graph.errors import (
+    MethodNotAllowed,
+    NotFound,
+    NotImplementedHere,
+    UmbelError,
+    UpstreamAnswered,
+)
 from umbel.graph.steps import GraphName
 from umbel.serving.engine import Engine
 from umbel.serving.inference import Inference
@@ -20,6 +27,8 @@ from umbel.serving.protocols import metadata
 from umbel.serving.protocols.error_bodies import error_reply, model_not_found, model_not_ready
 from umbel.serving.protocols.openapi import openapi_document
 from umbel.serving.wire import JSON, Reply, WireRequest
+
+log = logging.getLogger("umbel")
 
 Handler = Callable[[WireRequest], Awaitable[Reply]]
 
@@ -63,7 +72,8 @@ class Endpoint:
             return await (page or self.inference.route)(request)
         if methods is None:
             raise self._unknown(request.path)
-        handler = methods.get(request.method)
+        method = "GET" if request.method == "HEAD" else request.method
+        handler = methods.get(method)
         if handler is None:
             raise MethodNotAllowed(
                 f"{request.path or '/'} takes {' or '.join(methods)}, not {request.method}"
@@ -73,16 +83,25 @@ class Endpoint:
     def _failed(self, error: Exception, request: WireRequest) -> Reply:
         if isinstance(error, UpstreamAnswered):
             return Reply(error.code, error.body, {"content-type": error.content_type})
-        if self._is_router and not isinstance(error, MethodNotAllowed):
-            status = getattr(error, "status", 500)
-            body = {"error": "Failed to process request", "cause": str(error)}
-            return json_reply(body, status)
-        status, body_bytes, headers = error_reply(error, request.context.id)
-        return Reply(status, body_bytes, headers)
+        known = isinstance(error, UmbelError)
+        if not known:
+            log.error("request %s to %r failed", request.context.id, self.name, exc_info=error)
+        if self._is_router:
+            status = error.status if isinstance(error, UmbelError) else 500
+            cause = str(error) if known else f"internal error (request {request.context.id})"
+            return json_reply({"error": "Failed to process request", "cause": cause}, status)
+        status, body, headers = error_reply(error, request.context.id)
+        if isinstance(error, MethodNotAllowed):
+            headers["allow"] = self._allowed(request.path)
+        return Reply(status, body, headers)
+
+    def _allowed(self, path: str) -> str:
+        methods = self._routes[path.rstrip("/")]
+        return ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
 
     def _unknown(self, path: str) -> Exception:
         parts = path.strip("/").split("/")
-        if len(parts) > 2 and parts[0] in ("v1", "v2") and "models" in parts:
+        if parts[0] in ("v1", "v2") and "models" in parts[:-1]:
             model = parts[parts.index("models") + 1].split(":")[0]
             if model != self.model:
                 return model_not_found(model)

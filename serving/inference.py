@@ -13,6 +13,7 @@ from umbel.graph import conditions
 from umbel.graph.errors import InvalidInput, NotImplementedHere, UpstreamAnswered
 from umbel.graph.steps import GraphName
 from umbel.graph.value_types import Signature
+from umbel.nodes.descriptions import describe, listing
 from umbel.nodes.messages import Message
 from umbel.nodes.request_context import RequestContext, enter, leave
 from umbel.serving.content_sniffing import sniffed_type
@@ -153,7 +154,10 @@ class Inference:
             return parsed
         if len(names) == 1:
             return {names[0]: parsed}
-        raise InvalidInput(f"expected a JSON object with {', '.join(names)}")
+        if not names and isinstance(parsed, dict):
+            return {}
+        expected = f"expected a JSON object with keys {listing(names)}"
+        raise InvalidInput(f"{expected}, got {describe(parsed)}")
 
 
 def _looks_like_v2(parsed: dict[str, Any]) -> bool:
