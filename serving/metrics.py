@@ -24,6 +24,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.answered = 0
+        """All requests so far."""
         self._requests = Counter(
             "umbel_requests", "Requests answered", ["graph", "status"], registry=self.registry
         )
@@ -57,6 +59,7 @@ class Metrics:
 
     def record(self, graph: str, status: int, seconds: float, context: RequestContext) -> None:
         """Count one request with its node calls."""
+        self.answered += 1
         self._requests.labels(graph, str(status)).inc()
         self._seconds.labels(graph).observe(seconds)
         for call in context.calls:

@@ -10,16 +10,12 @@ from umbel.graph.errors import DeclarationError
 from umbel.graph.options import NodeOptions, Scale
 from umbel.graph.plan import Deployment, Plan
 from umbel.graph.steps import GraphName
-from umbel.serving import shipping
+from umbel.serving import ray_scaling, shipping
 from umbel.serving.ray_replicas import GraphReplica, NodeReplica, part_of
 
 IN_FLIGHT = 1000
 """Requests that one replica may have in flight. Ray's default of 5 is made for models that
 occupy a replica; here the engine itself bounds what a node does at once."""
-
-
-DEFAULT_TARGET = 2
-"""Requests in flight for each replica where a scaled node names no target: Ray's own."""
 
 INGRESS = "graph"
 """The deployment of every application that takes its requests."""
@@ -39,7 +35,7 @@ def application(
     scale = part.program.graphs[name].settings.get("scale")
     graph = serve.deployment(
         name=INGRESS,
-        **(_replicas(scale) if isinstance(scale, Scale) else {"num_replicas": replicas}),
+        **(ray_scaling.replicas(scale) if isinstance(scale, Scale) else {"num_replicas": replicas}),
         max_ongoing_requests=IN_FLIGHT,
         health_check_period_s=5,
         ray_actor_options={"num_cpus": 0.1},
@@ -53,7 +49,7 @@ def _node_deployment(deployment: Deployment, payload: bytes) -> Any:
         name=deployment.name,
         max_ongoing_requests=deployment.options.max_concurrency or IN_FLIGHT,
         ray_actor_options=actor_options(deployment.options),
-        **_replicas(deployment.scale),
+        **ray_scaling.replicas(deployment.scale),
     )(NodeReplica).bind(payload, deployment.graph, deployment.nodes)
 
 
@@ -73,19 +69,3 @@ def actor_options(options: NodeOptions) -> dict[str, Any]:
         wanted["runtime_env"] = dict(options.env)
     return wanted
 
-
-def _replicas(scale: Scale) -> dict[str, Any]:
-    if scale.min == scale.ceiling:
-        return {"num_replicas": scale.min}
-    return {
-        "autoscaling_config": {
-            "min_replicas": scale.min,
-            "max_replicas": scale.ceiling,
-            "initial_replicas": scale.min,
-            "target_ongoing_requests": scale.target or DEFAULT_TARGET,
-            "upscale_delay_s": 1.0,
-            "downscale_delay_s": 30.0,
-            "metrics_interval_s": 0.5,
-            "look_back_period_s": 2.0,
-        }
-    }

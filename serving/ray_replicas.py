@@ -19,6 +19,7 @@ from umbel.serving.graph_host import GraphHost
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.http_app import HttpApp
 from umbel.serving.node_loading import load_node
+from umbel.serving.load_policy import LoadGauge
 from umbel.serving.replica_loopback import listen_on_loopback
 
 log = logging.getLogger("umbel")
@@ -49,6 +50,7 @@ class NodeReplica:
         listen_on_loopback()
         plan = shipping.unpack(payload)
         declared = plan.program.graphs[GraphName(graph)].nodes
+        self._gauge, self._answered = LoadGauge(), 0
         self._nodes: dict[str, LoadedNode] = {}
         for name in nodes:
             self._nodes[name] = await asyncio.to_thread(load_node, declared[NodeName(name)])
@@ -58,6 +60,7 @@ class NodeReplica:
         process can read. A node's own exception stays in this replica's log."""
         context = from_wire(wire)
         enter(context)
+        self._answered += 1
         try:
             return True, await self._nodes[node](values, context)
         except UmbelError as error:
@@ -65,6 +68,11 @@ class NodeReplica:
         except Exception:
             log.exception("node %r failed (request %s)", node, context.id)
             return False, NodeFailed(node, context.id)
+
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """This replica's load, for Ray Serve's autoscaler."""
+        return self._gauge.read(self._answered)
 
 
 class RemoteNode:
@@ -99,7 +107,12 @@ class GraphReplica:
         self._host = GraphHost(plan, version, self._find_remote)
         self._models = HostedModels(self._host)
         self._body_limit = body_limit
+        self._gauge = LoadGauge()
         await self._host.start()
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """This replica's load, for Ray Serve's autoscaler."""
+        return self._gauge.read(self._host.metrics.answered)
 
     def _find_remote(self, graph: Graph, node: Node) -> Handle | None:
         return self._remote.get((graph.name, node.name))
