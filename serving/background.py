@@ -34,6 +34,11 @@ class BackgroundCalls:
         """Calls that have not ended."""
         return len(self._tasks)
 
+    @property
+    def used(self) -> bool:
+        """True once there was anything to start."""
+        return bool(self.started or self.dropped)
+
     def start(self, name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> bool:
         """Run ``work`` in a task of its own, or drop it. Never raises, never waits."""
         if self._closed or len(self._tasks) >= self.most:

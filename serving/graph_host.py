@@ -16,6 +16,7 @@ from umbel.graph.steps import GraphName
 from umbel.nodes.loaded import Handle, LoadedNode
 from umbel.nodes.messages import Message
 from umbel.nodes.request_context import RequestContext
+from umbel.serving.background import BackgroundCalls
 from umbel.serving.endpoint import Endpoint
 from umbel.serving.engine import Engine
 from umbel.serving.local_backend import LocalBackend
@@ -76,7 +77,12 @@ class GraphHost:
 
     def metrics_text(self) -> bytes:
         """What this process has counted, in Prometheus' text form."""
-        return self.metrics.text(self._local.loaded)
+        return self.metrics.text(self._local.loaded, self.background)
+
+    @property
+    def background(self) -> BackgroundCalls | None:
+        """The mirrored calls, once the graphs are up."""
+        return None if self._engine is None else self._engine.background
 
     async def call_service(
         self, graph: GraphName, path: str, body: Message, context: RequestContext

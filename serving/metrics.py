@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.request_context import RequestContext
+from umbel.serving.background import BackgroundCalls
 
 SECONDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
@@ -55,6 +56,12 @@ class Metrics:
             ["node", "outcome"],
             registry=self.registry,
         )
+        self._mirrored = Counter(
+            "umbel_mirrored",
+            "Calls of mirror steps: started, dropped since too many were under way, failed",
+            ["outcome"],
+            registry=self.registry,
+        )
         self._seen: dict[tuple[str, str], int] = {}
 
     def record(self, graph: str, status: int, seconds: float, context: RequestContext) -> None:
@@ -67,8 +74,10 @@ class Metrics:
             if call.outcome != "ok":
                 self._node_failures.labels(call.graph, call.node, call.outcome).inc()
 
-    def text(self, nodes: Iterable[LoadedNode]) -> bytes:
-        """Everything in Prometheus' text form; caches are read from ``nodes`` now."""
+    def text(
+        self, nodes: Iterable[LoadedNode], background: BackgroundCalls | None = None
+    ) -> bytes:
+        """Everything in Prometheus' text form; caches and mirrors are read now."""
         for node in nodes:
             if node.cache is None:
                 continue
@@ -79,6 +88,15 @@ class Metrics:
             }
             for outcome, count in counts.items():
                 key = (node.node.name, outcome)
-                self._cached.labels(*key).inc(count - self._seen.get(key, 0))
-                self._seen[key] = count
+                self._cached.labels(*key).inc(self._since(key, count))
+        if background is not None and background.used:
+            for outcome in ("started", "dropped", "failed"):
+                count = getattr(background, outcome)
+                self._mirrored.labels(outcome).inc(self._since(("", outcome), count))
         return generate_latest(self.registry)
+
+    def _since(self, key: tuple[str, str], count: int) -> int:
+        """How much a count has grown since it was last asked for."""
+        grown = count - self._seen.get(key, 0)
+        self._seen[key] = count
+        return grown
