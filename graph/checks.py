@@ -25,8 +25,9 @@ Check = Callable[[Program], Iterator[Finding]]
 
 
 def check(program: Program) -> list[Finding]:
-    """All findings, in the order of the checks. The program's types are inferred already."""
-    return [finding for one in CHECKS for finding in one(program)]
+    """All findings, in the order of the checks; what is wrong with a node of several graphs comes
+    once. The program's types are inferred already."""
+    return list(dict.fromkeys(finding for one in CHECKS for finding in one(program)))
 
 
 def _names(program: Program) -> Iterator[Finding]:

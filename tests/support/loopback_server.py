@@ -97,8 +97,8 @@ def serving(*definitions: GraphDefinition, **options: Any) -> Iterator[Client]:
     async def serve() -> None:
         await host.start()
         running = asyncio.create_task(server.serve([listener]))
-        while not server.started:
-            await asyncio.sleep(0.005)
+        while not server.started:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # uvicorn has no event for it
         started.set()
         await running
         await host.close()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
+import umbel
 from umbel.graph.errors import CheckFailed, UmbelError
 from umbel.graph.findings import Finding
 from umbel.graph.source import SourceFailed
@@ -35,12 +38,20 @@ def report_error(error: UmbelError, *, as_json: bool = False) -> None:
 
 
 def user_traceback(error: BaseException) -> str:
-    """The traceback from the user's file on: no frame of umbel or of the import system."""
-    tb = error.__traceback__
-    while tb is not None and _is_machinery(tb.tb_frame.f_code.co_filename):
-        tb = tb.tb_next
-    return "".join(traceback.format_exception(type(error), error, tb))
+    """The traceback without the frames of umbel and of the import system."""
+    told = traceback.TracebackException.from_exception(error)
+    causes: list[traceback.TracebackException | None] = [told]
+    while causes:
+        one = causes.pop()
+        if one is not None:
+            kept = [frame for frame in one.stack if not _is_machinery(frame.filename)]
+            one.stack = traceback.StackSummary.from_list(kept)
+            causes += [one.__cause__, one.__context__]
+    return "".join(told.format())
+
+
+_OWN = f"{Path(umbel.__file__).parent}{os.sep}"
 
 
 def _is_machinery(file: str) -> bool:
-    return file.startswith("<frozen importlib") or file.endswith("graph/source.py")
+    return file.startswith(("<frozen importlib", _OWN))
