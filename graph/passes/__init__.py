@@ -8,14 +8,24 @@ from umbel.graph.checks import check
 from umbel.graph.errors import CheckFailed
 from umbel.graph.findings import has_errors
 from umbel.graph.ir import Program
+from umbel.graph.passes.batch import batch
+from umbel.graph.passes.fuse import fuse
 from umbel.graph.passes.merge import merge
 from umbel.graph.passes.place import place
 from umbel.graph.passes.prune import prune
+from umbel.graph.passes.scale import scale
 from umbel.graph.plan import Plan
 
 Pass = Callable[[Plan], Plan]
 
-PASSES: tuple[tuple[str, Pass], ...] = (("prune", prune), ("merge", merge), ("place", place))
+PASSES: tuple[tuple[str, Pass], ...] = (
+    ("prune", prune),
+    ("merge", merge),
+    ("fuse", fuse),
+    ("place", place),
+    ("batch", batch),
+    ("scale", scale),
+)
 """In the order in which they run."""
 
 

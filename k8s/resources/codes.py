@@ -82,6 +82,7 @@ CODES: dict[str, str] = {
     "UMB-K502": "A header pattern of the router is no regular expression; it is skipped.",
     "UMB-K510": "umbel has no runtime for this model format: the service cannot start here.",
     "UMB-K511": "umbel does not run this explainer block yet.",
+    "UMB-K513": "The annotation umbel.dev/fuse is none of auto, always, never.",
     "UMB-K512": "A custom container without the name of its Python class cannot start.",
     "UMB-K601": "The text of an umbel.dev annotation of a graph cannot be read as YAML or JSON.",
     "UMB-K602": "An annotation names a node or step that the graph does not have.",

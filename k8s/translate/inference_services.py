@@ -12,7 +12,7 @@ from pathlib import Path
 from umbel.graph.findings import Finding, Place
 from umbel.graph.implementations import Implementation, ModelFile, PythonClass
 from umbel.graph.ir import Graph, Interface, Node, NodeKind
-from umbel.graph.options import Batch, NodeOptions, Resources
+from umbel.graph.options import Batch, Fuse, NodeOptions, Resources
 from umbel.graph.router_steps import Predict
 from umbel.graph.steps import Call, GraphName, Input, NodeName, Step, StepId
 from umbel.graph.value_types import Port, Signature, ValueType
@@ -27,6 +27,7 @@ from umbel.k8s.translate.scaling import scale_of
 from umbel.nodes.model_formats import FORMATS
 
 ALLOW_PICKLE = "umbel.dev/allow-pickle"
+FUSE = "umbel.dev/fuse"
 MODEL_DIGEST = "umbel.dev/model-sha256"
 
 TENSOR = ValueType("ndarray")
@@ -173,9 +174,22 @@ class _Maker:
         options = NodeOptions(deterministic=False)
         if component is not None:
             options = replace(
-                options, batch=_batch(component), resources=_resources(component)
+                options,
+                batch=_batch(component),
+                resources=_resources(component),
+                fuse=self._fuse(),
             )
         return Node(NodeName(name), kind, code, signature, options, self._place(kind))
+
+    def _fuse(self) -> Fuse:
+        asked = str(self.service.annotations.get(FUSE, "auto"))
+        choices: dict[str, Fuse] = {"auto": "auto", "always": "always", "never": "never"}
+        if asked not in choices:
+            self._warn(
+                "UMB-K513", ("metadata", "annotations", FUSE),
+                f"{FUSE} is {asked!r}, not auto, always or never", f"{FUSE}: auto",
+            )
+        return choices.get(asked, "auto")
 
     def _graph(
         self,

@@ -1,0 +1,60 @@
+"""Which nodes run in the graph's own replicas, without a hop, and which need their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from umbel.graph.ir import Graph, Node
+from umbel.graph.options import NodeOptions
+from umbel.graph.plan import Deployment, Plan
+
+
+def reason_apart(options: NodeOptions) -> str:
+    """Why a node cannot share the graph's replicas, or an empty string."""
+    resources = options.resources
+    if options.fuse == "always":
+        return ""
+    if options.fuse == "never":
+        return 'fuse="never"'
+    if resources.gpus:
+        return f"asks for {resources.gpus:g} GPU"
+    if resources.accelerator:
+        return f"asks for accelerator {resources.accelerator}"
+    if resources.custom:
+        return f"asks for {', '.join(resources.custom)}"
+    if resources.cpus:
+        return f"asks for {resources.cpus:g} CPU of its own"
+    if resources.memory:
+        return f"asks for {resources.memory:,} bytes of memory of its own"
+    if options.scale:
+        return f"scales on its own ({options.scale.min} to {options.scale.ceiling} replicas)"
+    if options.env:
+        return "has an environment of its own"
+    return ""
+
+
+def fuse(plan: Plan) -> Plan:
+    """The plan with a deployment for every node that must live apart; all others are fused."""
+    deployments: list[Deployment] = list(plan.deployments)
+    for graph in plan.program:
+        for node in graph.nodes.values():
+            reason = reason_apart(node.options)
+            if reason:
+                deployments.append(_own(graph, node))
+                words = f"has its own deployment: {reason}"
+            elif node.options.fuse == "always":
+                words = "runs inside the graph's replicas: fuse=\"always\""
+            else:
+                words = "runs inside the graph's replicas: it asks for nothing of its own"
+            plan = plan.because("fuse", f"{graph.name}.{node.name}", words)
+    return replace(plan, deployments=tuple(deployments))
+
+
+def _own(graph: Graph, node: Node) -> Deployment:
+    return Deployment(
+        name=f"{graph.name}--{node.name}".replace("/", "--"),
+        graph=graph.name,
+        nodes=(node.name,),
+        resources=node.options.resources,
+        options=node.options,
+    )
