@@ -79,7 +79,8 @@ def read_annotation(
         documents[0] if documents else None, first_line, findings,
     )
     for problem in problems:
-        spot = replace(annotation.place(()), line=first_line + max(problem.place.line, 1) - 1)
+        inner = min(max(problem.place.line, 1), max(len(text.splitlines()), 1))
+        spot = replace(annotation.place(()), line=first_line + inner - 1)
         message = f"the text of {name} cannot be read: {problem.message}"
         findings.append(
             Finding("error", "UMB-K601", message, spot, problem.fix, graph.subject)

@@ -131,7 +131,7 @@ class _Reader:
         kind = self.annotation.graph.spec.nodes[self.node].router_type
         if kind != "Sequence":
             return (
-                f"the steps of a {kind} do not see each other's replies",
+                f"in a node of type {kind} no step sees another's reply",
                 "use $request, or make the node a Sequence",
             )
         if number >= self.index:
