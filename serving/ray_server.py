@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -29,8 +30,10 @@ def serve_on_ray(
     body_limit: int,
     ready: Callable[[str], None],
     grpc: GrpcSettings | None = None,
+    replicas: int | None = None,
 ) -> None:
-    """Serve a plan until a stop is asked for. ``ready`` gets each graph's URL once it answers,
+    """Serve a plan until a stop is asked for. ``replicas`` of each graph that does not scale by
+    itself; ``None`` leaves it to ``replicas_for``. ``ready`` gets each graph's URL once it answers,
     and then that of gRPC, which is one for all.
 
     Raises ``GraphNotStarted`` for the first graph that cannot start; nothing stays then.
@@ -40,7 +43,8 @@ def serve_on_ray(
         contextlib.ExitStack() as afterwards,
         EmbeddedRay(settings, run_id=scope.run_id, folder=scope.folder) as ray,
     ):
-        deploy(plan, version=version, body_limit=body_limit)
+        wanted = replicas or replicas_for(len(plan.program.served))
+        deploy(plan, version=version, body_limit=body_limit, replicas=wanted)
         for name in plan.program.served:
             _await_answer(scope.host, scope.port, f"/{name}{readiness_path(plan, name)}")
             ready(f"http://{scope.host}:{scope.port}/{name}")
@@ -54,6 +58,13 @@ def serve_on_ray(
             ready(front.url)
         scope.wait_for_stop()
         front.begin_stop(settings.drain_s)
+
+
+def replicas_for(graphs: int) -> int:
+    """Replicas of one graph of ``graphs`` on this machine: one for every two cores, shared
+    among the graphs, at most 8. A graph's replica keeps a core busy; the other half is for
+    HAProxy, nodes apart and the clients next door."""
+    return max(1, min(8, (os.cpu_count() or 1) // 2 // max(graphs, 1)))
 
 
 def _grpc_front(

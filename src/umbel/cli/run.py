@@ -29,6 +29,12 @@ def add(verbs: Any) -> None:
     verb.add_argument("--port", type=int, default=8000)
     verb.add_argument("--num-cpus", type=int, default=None, help="CPUs that Ray may use")
     verb.add_argument(
+        "--replicas",
+        type=int,
+        default=None,
+        help="replicas of each graph on Ray; default: by the number of cores",
+    )
+    verb.add_argument(
         "--max-body-mb", type=float, default=64.0, help="largest request body, in MiB"
     )
     verb.add_argument(
@@ -84,6 +90,7 @@ def _on_ray(arguments: argparse.Namespace) -> int:
                 _plan(arguments),
                 scope,
                 cpus=arguments.num_cpus,
+                replicas=arguments.replicas,
                 version=umbel.__version__,
                 ready=_print_ready,
                 body_limit=_body_limit(arguments),
