@@ -52,6 +52,14 @@ class Permission:
             file.close()
             raise
 
+    def require_folder(self, folder: Path, kind: str) -> None:
+        """Raise unless a folder with code in it is allowed. Its digest is taken over the names
+        and contents of its files."""
+        if self.sha256:
+            self._compare(folder, folder_digest(folder))
+        elif not self.allow_pickle and os.environ.get(ENVIRONMENT_FLAG) != "1":
+            raise self.refusal(folder, kind, folder_digest(folder))
+
     def refusal(self, path: Path, kind: str, found: str) -> DeclarationError:
         """The error that says what to type to allow the file."""
         return DeclarationError(
@@ -94,3 +102,12 @@ def _digest(file: BinaryIO) -> str:
     while block := file.read(1 << 20):
         found.update(block)
     return found.hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """The SHA-256 over the names and contents of all files under ``folder``, in hex."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            whole.update(f"{path.relative_to(folder).as_posix()}\0{digest(file)}\n".encode())
+    return whole.hexdigest()

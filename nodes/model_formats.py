@@ -19,5 +19,7 @@ FORMATS: dict[str, ModelFormat] = {
     "xgboost": ModelFormat("umbel.nodes.xgboost_model", "xgboost"),
     "lightgbm": ModelFormat("umbel.nodes.lightgbm_model", "lightgbm"),
     "onnx": ModelFormat("umbel.nodes.onnx_model", "onnx"),
+    "huggingface": ModelFormat("umbel.nodes.huggingface_model", "huggingface"),
+    "mlflow": ModelFormat("umbel.nodes.mlflow_model", "mlflow"),
     "catboost": ModelFormat("umbel.nodes.catboost_model", "catboost"),
 }

@@ -1,0 +1,181 @@
+"""Hugging Face models from a folder: text classification, embeddings, text generation.
+
+Weights are read from safetensors only, and code that lies beside a model is never run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import transformers
+
+from umbel.graph.errors import DeclarationError
+from umbel.graph.implementations import ModelFile
+from umbel.graph.value_types import Port, Signature, ValueType
+from umbel.nodes.descriptions import listing
+from umbel.nodes.model_inputs import taken
+from umbel.nodes.model_location import local_path
+from umbel.nodes.model_settings import ModelSettings
+
+TASKS = {
+    "text-classification": "text-classification",
+    "embeddings": "feature-extraction",
+    "text-generation": "text-generation",
+}
+"""umbel's name → the pipeline's."""
+
+_KSERVE_TASKS = {
+    "sequence_classification": "text-classification",
+    "text_embedding": "embeddings",
+    "text_generation": "text-generation",
+}
+_ENDINGS = {
+    "ForSequenceClassification": "text-classification",
+    "ForCausalLM": "text-generation",
+    "LMHeadModel": "text-generation",
+    "Model": "embeddings",
+}
+SETTINGS = {
+    "task": f"{', '.join(TASKS)} (default: what the model was made for)",
+    "device": "cpu, cuda, cuda:N or auto (the default: cuda where there is one)",
+    "dtype": "the weights' dtype, as float32 or bfloat16 (default: as in the file)",
+    "max_new_tokens": "text generation: tokens of an answer, at most (default 128)",
+    "generate": "text generation: further arguments of generate(), as temperature",
+}
+
+_TEXTS = ValueType("ndarray", "str", ("batch",))
+_OUTPUTS = {
+    "text-classification": (
+        Port("label", ValueType("ndarray", "str", ("batch",))),
+        Port("score", ValueType("ndarray", "float32", ("batch",))),
+    ),
+    "text-generation": (Port("output", ValueType("ndarray", "str", ("batch",))),),
+}
+
+
+class HuggingFaceModel:
+    """One pipeline. ``predict(x)`` takes texts ``[batch]`` and gives labels with scores,
+    vectors ``[batch, width] float32``, or texts."""
+
+    def __init__(self, pipe: Any, task: str, folder: Path, arguments: Mapping[str, Any]) -> None:
+        self._pipe, self._task, self._arguments = pipe, task, dict(arguments)
+        self._first_token, self._unit_length = _pooling(folder)
+        width = getattr(pipe.model.config, "hidden_size", None)
+        vectors = Port("output", ValueType("ndarray", "float32", ("batch", width or "width")))
+        outputs = _OUTPUTS.get(task, (vectors,))
+        self.signature: Signature | None = Signature(
+            (Port("x", _TEXTS),), outputs, keyed=len(outputs) > 1
+        )
+
+    def predict(self, x: Any) -> Any:
+        """The answers, one for each text. Raises UnfitInput."""
+        texts: list[str] = taken(x, _TEXTS).tolist()
+        if self._task == "text-classification":
+            return _classes(self._pipe(texts, truncation=True) if texts else [])
+        if self._task == "text-generation":
+            found = self._pipe(texts, return_full_text=False, **self._arguments) if texts else []
+            return _objects([answers[0]["generated_text"] for answers in found])
+        return self._vectors(texts)
+
+    def _vectors(self, texts: Sequence[str]) -> Any:
+        """Each text for itself: padding would count in the mean."""
+        rows = []
+        for text in texts:
+            tokens = self._pipe(text, return_tensors=True, truncation=True)[0].float().numpy()
+            rows.append(tokens[0] if self._first_token else tokens.mean(axis=0))
+        if not rows:
+            return np.zeros((0, self._pipe.model.config.hidden_size), np.float32)
+        vectors = np.stack(rows).astype(np.float32)
+        if self._unit_length:
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors
+
+
+def open_model(code: ModelFile) -> HuggingFaceModel:
+    """The model in the folder ``code.uri`` (``config.json``, tokenizer, safetensors).
+    Raises DeclarationError."""
+    settings = ModelSettings(code, SETTINGS)
+    folder = local_path(code)
+    config = _config(folder)
+    asked = settings.text("task")
+    task = _KSERVE_TASKS.get(asked, asked) or _made_for(config, folder)
+    if task not in TASKS:
+        raise DeclarationError(f"there is no task {task!r}; there are {', '.join(TASKS)}")
+    arguments = {
+        "max_new_tokens": settings.number("max_new_tokens", 128, least=1),
+        **settings.mapping("generate"),
+    }
+    pipe = _pipeline(folder, task, settings.text("device", "auto"), settings.text("dtype", "auto"))
+    return HuggingFaceModel(pipe, task, folder, arguments)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise DeclarationError(
+            f"{folder} is no folder of a Hugging Face model: config.json cannot be read ({error})"
+        ) from error
+    if not any(folder.glob("*.safetensors")):
+        there = sorted(path.name for path in folder.iterdir())
+        raise DeclarationError(
+            f"{folder} has no .safetensors file (it has {listing(there)}): .bin weights are "
+            "pickles and are not read; save the model again with save_pretrained"
+        )
+    return found
+
+
+def _made_for(config: Mapping[str, Any], folder: Path) -> str:
+    for architecture in config.get("architectures") or ():
+        for ending, task in _ENDINGS.items():
+            if str(architecture).endswith(ending):
+                return task
+    raise DeclarationError(
+        f"{folder}/config.json names {config.get('architectures')}, which tells no task: write "
+        f'settings={{"task": …}}, one of {", ".join(TASKS)}'
+    )
+
+
+def _pipeline(folder: Path, task: str, device: str, dtype: str) -> Any:
+    make: Any = transformers.pipeline  # its types know no task by variable
+    try:
+        return make(
+            TASKS[task],
+            model=str(folder),
+            tokenizer=str(folder),
+            trust_remote_code=False,
+            dtype=dtype,
+            model_kwargs={"use_safetensors": True, "local_files_only": True},
+            **({} if device == "auto" else {"device": device}),
+        )
+    except Exception as error:  # transformers raises whatever a file makes it stumble over
+        raise DeclarationError(
+            f"{folder} cannot be loaded for {task}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _pooling(folder: Path) -> tuple[bool, bool]:
+    """Whether the first token stands for the text, and whether vectors have length one: as the
+    files of sentence-transformers say."""
+    try:
+        pooling = json.loads((folder / "1_Pooling" / "config.json").read_text())
+    except (OSError, ValueError):
+        pooling = {}
+    return bool(pooling.get("pooling_mode_cls_token")), (folder / "2_Normalize").is_dir()
+
+
+def _classes(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "label": _objects([one["label"] for one in found]),
+        "score": np.array([one["score"] for one in found], np.float32),
+    }
+
+
+def _objects(texts: Sequence[str]) -> Any:
+    out = np.empty(len(texts), dtype=object)
+    out[:] = texts
+    return out
