@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from umbel.graph.errors import NotFound
+from umbel.graph.errors import DeclarationError, NotFound
 from umbel.graph.implementations import ModelFile
 from umbel.graph.inference import infer
 from umbel.graph.ir import Graph, Node
@@ -31,6 +31,10 @@ RemoteHandle = Callable[[Graph, Node], "Handle | None"]
 
 def _nowhere(graph: Graph, node: Node) -> Handle | None:
     return None
+
+
+class GraphNotStarted(DeclarationError):
+    """A graph could not be brought up. Names the graph and says why."""
 
 
 class GraphHost:

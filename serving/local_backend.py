@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Iterable
 
 from umbel.graph.definitions import same_node
@@ -24,10 +26,12 @@ class LocalBackend:
         for node in nodes:
             if self._find(node) is None and not any(same_node(node, other) for other in wanted):
                 wanted.append(node)
-        results = await asyncio.gather(
-            *(asyncio.to_thread(load_node, node) for node in wanted), return_exceptions=True
-        )
-        self._loaded += [result for result in results if isinstance(result, LoadedNode)]
+        loading = [_load_in_thread(node) for node in wanted]
+        try:
+            results = await asyncio.gather(*loading, return_exceptions=True)
+        finally:
+            ended = [one for one in loading if one.done() and not one.cancelled()]
+            self._loaded += [one.result() for one in ended if one.exception() is None]
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
             await self.close()
@@ -53,3 +57,30 @@ class LocalBackend:
         loaded, self._loaded = self._loaded, []
         for node in loaded:
             await node.close()
+
+
+def _load_in_thread(node: Node) -> asyncio.Future[LoadedNode]:
+    """The node, loaded in a thread that ends with the process: a stop need not wait for it."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[LoadedNode] = loop.create_future()
+
+    def settle(loaded: LoadedNode | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if loaded is not None:
+            future.set_result(loaded)
+        elif error is not None:
+            future.set_exception(error)
+
+    def load() -> None:
+        loaded: LoadedNode | None = None
+        failure: BaseException | None = None
+        try:
+            loaded = load_node(node)
+        except BaseException as error:
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, loaded, failure)
+
+    threading.Thread(target=load, name=f"umbel-load-{node.name}", daemon=True).start()
+    return future

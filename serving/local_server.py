@@ -13,7 +13,8 @@ import uvicorn
 
 from umbel.graph.errors import DeclarationError
 from umbel.graph.plan import Plan
-from umbel.serving.graph_host import GraphHost
+from umbel.nodes.loading import NodeNotLoaded
+from umbel.serving.graph_host import GraphHost, GraphNotStarted
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.grpc_protocol.opening import open_front
 from umbel.serving.grpc_protocol.settings import GrpcSettings
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 DRAIN_S = 20
 """Seconds that requests in flight have to end after a stop was asked for."""
+
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class PortTaken(DeclarationError):
@@ -43,19 +47,21 @@ async def serve_local(
     """Serve until SIGINT or SIGTERM. ``ready`` gets each graph's URL once it answers, and then
     that of gRPC, which is one for all.
 
-    Raises ``PortTaken``, or what a node that cannot start raised.
+    Raises ``PortTaken``, or ``GraphNotStarted`` for the first node that cannot be loaded.
     """
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     graphs = GraphHost(plan, version)
     front = None
     try:
-        await graphs.start()
+        if not await _started(graphs):
+            return
         front = await open_front(
             HostedModels(graphs), grpc, host=host, http_port=port, version=version
         )
         server = _Server(_configuration(HttpApp(graphs, body_limit=body_limit)))
         _stop_on_signals(server, front)
+        _open(listener)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.005)
@@ -69,6 +75,27 @@ async def serve_local(
         if front is not None:
             await front.stop(DRAIN_S)
         await graphs.close()
+
+
+async def _started(graphs: GraphHost) -> bool:
+    """False if a signal asked for a stop while nodes were being loaded."""
+    stopped = asyncio.Event()
+    for number in STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    starting = asyncio.create_task(graphs.start())
+    waiting = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait([starting, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        return starting.done()
+    except NodeNotLoaded as error:
+        name = next(graph.name for graph in graphs.plan.program if error.node in graph.nodes)
+        raise GraphNotStarted(f"graph {name!r} cannot start: {error}") from error
+    finally:
+        starting.cancel()
+        waiting.cancel()
+        await asyncio.gather(starting, waiting, return_exceptions=True)
 
 
 class _Server(uvicorn.Server):
@@ -103,7 +130,7 @@ def _stop_on_signals(server: uvicorn.Server, front: GrpcServer | None) -> None:
             grace = 0 if server.force_exit else DRAIN_S
             draining.append(asyncio.create_task(front.stop(grace)))
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
@@ -117,8 +144,22 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortTaken(
-            f"port {port} on {host} cannot be used: {error.strerror}; "
-            "stop what listens there or choose another: --port"
-        ) from error
+        raise PortTaken(_cannot_be_used(host, port, error)) from error
     return listener
+
+
+def _open(listener: socket.socket) -> None:
+    """Take connections from now on: nothing answers before. Raises ``PortTaken`` if another
+    process that was starting too came first."""
+    try:
+        listener.listen(2048)
+    except OSError as error:
+        host, port = listener.getsockname()[:2]
+        raise PortTaken(_cannot_be_used(host, port, error)) from error
+
+
+def _cannot_be_used(host: str, port: int, error: OSError) -> str:
+    return (
+        f"port {port} on {host} cannot be used: {error.strerror}; "
+        "stop what listens there or choose another: --port"
+    )

@@ -6,7 +6,6 @@ from typing import Any
 
 from ray import serve
 
-from umbel.graph.errors import DeclarationError
 from umbel.graph.options import NodeOptions, Scale
 from umbel.graph.plan import Deployment, Plan
 from umbel.graph.steps import GraphName
@@ -19,10 +18,6 @@ occupy a replica; here the engine itself bounds what a node does at once."""
 
 INGRESS = "graph"
 """The deployment of every application that takes its requests."""
-
-
-class GraphNotStarted(DeclarationError):
-    """A graph could not be brought up on Ray. Names the graph and says why."""
 
 
 def application(

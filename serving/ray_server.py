@@ -89,7 +89,8 @@ def deploy(plan: Plan, *, version: str, body_limit: int, replicas: int = 1) -> N
     """
     from ray import serve
 
-    from umbel.serving.ray_applications import GraphNotStarted, application
+    from umbel.serving.graph_host import GraphNotStarted
+    from umbel.serving.ray_applications import application
 
     targets: list[Any] = []
     for name in plan.program.served:

@@ -6,7 +6,6 @@ from umbel import (
     Scale,
     Tensor,
     inference_graph,
-    otherwise,
     predictor,
     splitter,
     switch,
@@ -24,7 +23,7 @@ def narrowed(x: Four) -> Three:
 
 
 @predictor
-def scored(x: Four, limit: float) -> Tensor["batch"]:  # noqa: F821, UP037
+def scored(x: Four, limit: float) -> Tensor["batch"]:  # noqa: UP037
     return x.sum(axis=1)
 
 

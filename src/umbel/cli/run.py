@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 from typing import Any
 
 import umbel
@@ -26,7 +27,7 @@ def add(verbs: Any) -> None:
     verb.add_argument("files", nargs="+", metavar="FILE")
     verb.add_argument("--local", action="store_true", help="in this process, without Ray")
     verb.add_argument("--host", default="127.0.0.1")
-    verb.add_argument("--port", type=int, default=8000)
+    verb.add_argument("--port", type=_port, default=8000, help="0 takes any free one")
     verb.add_argument("--num-cpus", type=int, default=None, help="CPUs that Ray may use")
     verb.add_argument(
         "--replicas",
@@ -63,19 +64,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _in_process(arguments: argparse.Namespace) -> int:
-    from umbel.serving.local_server import serve_local
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        from umbel.serving.local_server import serve_local
 
-    asyncio.run(
-        serve_local(
-            _plan(arguments),
-            host=arguments.host,
-            port=arguments.port,
-            version=umbel.__version__,
-            ready=_print_ready,
-            body_limit=_body_limit(arguments),
-            grpc=_grpc(arguments),
+        asyncio.run(
+            serve_local(
+                _plan(arguments),
+                host=arguments.host,
+                port=arguments.port,
+                version=umbel.__version__,
+                ready=_print_ready,
+                body_limit=_body_limit(arguments),
+                grpc=_grpc(arguments),
+            )
         )
-    )
+    except KeyboardInterrupt:  # while the graph file was being read
+        return 0
     return 0
 
 
@@ -118,6 +123,12 @@ def _grpc(arguments: argparse.Namespace) -> GrpcSettings | None:
     if arguments.no_grpc:
         return None
     return GrpcSettings(arguments.grpc_port, int(arguments.max_grpc_message_mb * MIB))
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) < 2**16:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text}")
 
 
 def _print_ready(url: str) -> None:
