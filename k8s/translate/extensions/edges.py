@@ -80,10 +80,12 @@ def _fits(annotation: Annotation, name: str, spot: Spot, protocol: Protocol) -> 
 
 
 def is_grpc_url(url: str) -> bool:
-    """True for ``grpc://host:port/model``."""
+    """True for ``grpc://host:port/model``, and ``grpcs`` with TLS."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return False
-    return parts.scheme == "grpc" and bool(parts.hostname and port and parts.path.strip("/"))
+    model = parts.path.strip("/")
+    named = bool(parts.hostname and port and model and "/" not in model)
+    return named and parts.scheme in ("grpc", "grpcs")

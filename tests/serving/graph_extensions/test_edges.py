@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,3 +135,27 @@ async def test_a_composed_body_is_converted(serve: Any, services: Any) -> None:
     _, body = await graph({"x": 2})
     (tensor,) = body["inputs"]
     assert (tensor["shape"], tensor["data"]) == ([1, 2], [2, 0.5])
+
+
+async def test_a_service_of_the_same_files_is_spoken_to_in_v2(
+    serve: Any, services: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "v2_echo_model.py").write_text(
+        "class Echo:\n    def predict(self, payload):\n        return {'got': payload}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    service = """
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: echo, annotations: {umbel.dev/predictor-class: "v2_echo_model:Echo"}}
+spec: {predictor: {containers: [{name: c, image: none}]}}
+"""
+    services.answers["a"] = lambda body: {"predictions": [1.5]}
+    steps = [STEPS[0], {"name": "b", "serviceName": "echo", "data": "$response"}]
+    graph = await serve(
+        {"root": ("Sequence", steps)}, {"edges": {"root.b": {"inputs": ["X"]}}}, service
+    )
+    status, body = await graph({})
+    tensor = {"name": "X", "shape": [1], "datatype": "FP64", "data": [1.5]}
+    assert (status, body) == (200, {"got": {"inputs": [tensor]}})
