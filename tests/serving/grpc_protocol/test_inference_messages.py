@@ -21,13 +21,13 @@ from umbel.serving.protocols.payload import (
 
 pytest.importorskip("google.protobuf")
 
-from umbel.serving.grpc_protocol.inference_messages import (  # noqa: E402
+from umbel.serving.grpc_protocol.inference_messages import (
     request_from_message,
     request_to_message,
     response_from_message,
     response_to_message,
 )
-from umbel.serving.grpc_protocol.messages import (  # noqa: E402
+from umbel.serving.grpc_protocol.messages import (
     ModelInferRequest,
     ModelInferResponse,
 )

@@ -30,9 +30,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "text"), TABLE, ids=lambda value: type(value).__name__
-)
+@pytest.mark.parametrize(("error", "code", "text"), TABLE, ids=lambda value: type(value).__name__)
 def test_the_table(error: Exception, code: str, text: str) -> None:
     assert status_of(error, "7") == (grpc.StatusCode[code], text)
 
