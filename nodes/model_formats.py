@@ -21,5 +21,6 @@ FORMATS: dict[str, ModelFormat] = {
     "onnx": ModelFormat("umbel.nodes.onnx_model", "onnx"),
     "huggingface": ModelFormat("umbel.nodes.huggingface_model", "huggingface"),
     "mlflow": ModelFormat("umbel.nodes.mlflow_model", "mlflow"),
+    "pmml": ModelFormat("umbel.nodes.pmml_model", "pmml"),
     "catboost": ModelFormat("umbel.nodes.catboost_model", "catboost"),
 }
