@@ -67,7 +67,7 @@ def read_extensions(graph: Graph) -> tuple[Extensions, list[Finding]]:
                 if annotation is not None:
                     reader(annotation, extensions)
     findings += [_unknown(graph, name) for name in given if not _is_known(name)]
-    return extensions, findings
+    return extensions, sorted(findings, key=lambda one: one.place.line)
 
 
 def settled(finding: Finding, graph: Graph, extensions: Extensions) -> bool:
