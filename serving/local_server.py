@@ -14,6 +14,7 @@ import uvicorn
 from umbel.graph.errors import DeclarationError
 from umbel.graph.plan import Plan
 from umbel.nodes.loading import NodeNotLoaded
+from umbel.serving import process_tuning
 from umbel.serving.graph_host import GraphHost, GraphNotStarted
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.grpc_protocol.opening import open_front
@@ -56,6 +57,7 @@ async def serve_local(
     try:
         if not await _started(graphs):
             return
+        process_tuning.settle()
         front = await open_front(
             HostedModels(graphs), grpc, host=host, http_port=port, version=version
         )

@@ -14,7 +14,7 @@ from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName, NodeName
 from umbel.nodes.loaded import Handle, LoadedNode
 from umbel.nodes.request_context import RequestContext, enter
-from umbel.serving import shipping
+from umbel.serving import process_tuning, shipping
 from umbel.serving.graph_host import GraphHost
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.http_app import HttpApp
@@ -57,6 +57,7 @@ class NodeReplica:
         self._nodes: dict[str, LoadedNode] = {}
         for name in nodes:
             self._nodes[name] = await asyncio.to_thread(load_node, declared[NodeName(name)])
+        process_tuning.settle()
 
     async def call(self, node: str, values: dict[str, Any], wire: Wire) -> tuple[bool, Any]:
         """``(True, value)``, or ``(False, error)``: an error of umbel's own tree, which every
@@ -115,6 +116,7 @@ class GraphReplica:
         self._body_limit = body_limit
         self._gauge = LoadGauge()
         await self._host.start()
+        process_tuning.settle()
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """This replica's load, for Ray Serve's autoscaler."""
