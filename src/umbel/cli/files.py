@@ -52,6 +52,7 @@ def load(files: Sequence[str]) -> Loaded:
         _add_yaml(yaml_files, graphs, served, findings)
     program = infer(Program(graphs, tuple(served)))
     findings += check(program)
+    findings.sort(key=lambda finding: (finding.place.file, finding.place.line))
     return Loaded(program, tuple(findings), module_files(definitions))
 
 
