@@ -52,7 +52,7 @@ class CatBoostModel:
                 self._model.predict(rows, prediction_type=self._kind, thread_count=self._threads)
             )
         except catboost.CatBoostError as error:
-            raise UnfitInput(f"input 'x': {str(error).splitlines()[0]}") from None
+            raise UnfitInput(f"input 'x': {str(error).splitlines()[0]}", "x") from None
         return result[:, 0] if self._kind == "Class" and result.ndim > 1 else result
 
 

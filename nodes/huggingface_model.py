@@ -110,6 +110,9 @@ def open_model(code: ModelFile) -> HuggingFaceModel:
         **settings.mapping("generate"),
     }
     pipe = _pipeline(folder, task, settings.text("device", "auto"), settings.text("dtype", "auto"))
+    longest = getattr(pipe.model.config, "max_position_embeddings", None)
+    if isinstance(longest, int) and longest < pipe.tokenizer.model_max_length:
+        pipe.tokenizer.model_max_length = longest  # a folder may leave it open
     return HuggingFaceModel(pipe, task, folder, arguments)
 
 

@@ -67,7 +67,8 @@ class MlflowModel:
             return _plain(self._model.predict(self._input(values)))
         except Exception as error:
             if getattr(error, "error_code", "") in _INPUT_FAULTS:
-                raise UnfitInput(str(error).splitlines()[0]) from None
+                port = self._tensors[0].name if self._tensors else "x"
+                raise UnfitInput(str(error).splitlines()[0], port) from None
             raise
 
     def _input(self, values: Mapping[str, Any]) -> Any:
@@ -88,7 +89,7 @@ class MlflowModel:
                 try:
                     table[name] = cast(table[name].to_numpy(), dtype, f"column {name!r}")
                 except InvalidInput as error:
-                    raise UnfitInput(str(error)) from None
+                    raise UnfitInput(str(error), "x") from None
         return table
 
 

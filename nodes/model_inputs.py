@@ -18,7 +18,7 @@ def taken(value: object, type: ValueType, name: str = "x", bound: Bound | None =
     try:
         return forms.convert(value, type, f"input {name!r}", bound)
     except InvalidInput as error:
-        raise UnfitInput(str(error)) from None
+        raise UnfitInput(str(error), name) from None
 
 
 def in_order(values: Mapping[str, Any], ports: Sequence[Port]) -> list[Any]:

@@ -54,7 +54,8 @@ class Columns:
         if self.names is None and _is_named(x):
             raise UnfitInput(
                 f"input 'x': expected {self._rows}, got named columns; "
-                "the model was fitted without column names"
+                "the model was fitted without column names",
+                "x",
             )
         return self._ordered(taken(x, ValueType("dataframe")))
 
@@ -66,14 +67,15 @@ class Columns:
             if len(sent) != len(known):
                 named = f" {listing(names)}" if names else ""
                 raise UnfitInput(
-                    f"input 'x': expected {len(known)} columns{named}, got {len(sent)}"
+                    f"input 'x': expected {len(known)} columns{named}, got {len(sent)}", "x"
                 )
             return table.set_axis(list(known), axis=1)
         missing = [name for name in names if name not in sent]
         if missing:
             raise UnfitInput(
                 f"input 'x': columns {listing(missing)} are missing; "
-                f"expected {listing(names)}, got {listing(sent)}"
+                f"expected {listing(names)}, got {listing(sent)}",
+                "x",
             )
         return table.set_axis(sent, axis=1)[list(names)]
 

@@ -68,7 +68,9 @@ class OnnxModel:
         try:
             results = self._session.run(self._outputs, feed)
         except _FAULTS_OF_INPUTS as error:
-            raise UnfitInput(f"the model does not take these inputs: {error}") from None
+            raise UnfitInput(
+                f"the model does not take these inputs: {error}", self._ports[0].name
+            ) from None
         ready = [_plain(result) for result in results]
         return ready[0] if len(ready) == 1 else dict(zip(self._outputs, ready, strict=True))
 

@@ -46,7 +46,7 @@ class PmmlModel:
                 warnings.filterwarnings("ignore", message="X has feature names")
                 return np.asarray(self._call(table))
         except (ValueError, TypeError) as error:
-            raise UnfitInput(f"input 'x': {str(error).splitlines()[0]}") from None
+            raise UnfitInput(f"input 'x': {str(error).splitlines()[0]}", "x") from None
 
 
 def open_model(code: ModelFile) -> PmmlModel:

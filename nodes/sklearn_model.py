@@ -80,7 +80,7 @@ class SklearnModel:
                 return _plain(self._call(rows))
         except (ValueError, TypeError) as error:
             if any(text in str(error) for text in _CLIENTS):
-                raise UnfitInput(f"input 'x': {str(error).splitlines()[0]}") from None
+                raise UnfitInput(f"input 'x': {str(error).splitlines()[0]}", "x") from None
             raise
 
 

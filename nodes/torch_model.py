@@ -96,7 +96,8 @@ class TorchModel:
             if any(text in said for text in _SHAPE_ERRORS) or isinstance(error, IndexError):
                 shapes = {p.name: list(t.shape) for p, t in zip(self._inputs, tensors, strict=True)}
                 raise UnfitInput(
-                    f"the model does not take inputs of shape {shapes}: {_reason(said)}"
+                    f"the model does not take inputs of shape {shapes}: {_reason(said)}",
+                    self._inputs[0].name,
                 ) from None
             raise
         return result if as_tensors else _plain(result)
