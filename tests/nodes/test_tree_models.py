@@ -233,6 +233,7 @@ def fates(model_format: str, files: Path) -> dict[str, str]:
     return dict(line.split(" ") for line in ran.stdout.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_format", FILES)
 def test_a_damaged_file_ends_no_process(model_format: str, folder: Path, tmp_path: Path) -> None:
     content = (folder / FILES[model_format]).read_bytes()
