@@ -72,7 +72,7 @@ def _infer_graph(graph: Graph, known: dict[GraphName, Graph]) -> Graph:
     signature = Signature(
         tuple(replace(port, type=inputs.get(port.name, port.type)) for port in declared.inputs),
         tuple(
-            Port(name, found.get(ref, ANY) if port.type == ANY else port.type)
+            Port(name, port.type if found.get(ref, ANY) == ANY else found[ref])
             for (name, ref), port in zip(graph.outputs, declared.outputs, strict=False)
         )
         or declared.outputs,

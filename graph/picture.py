@@ -177,22 +177,28 @@ def _one_tree(p: Picture) -> str:
     lines = [p.name]
     shown: set[str] = set()
 
-    def walk(target: str, indent: str) -> None:
-        arrows = feeds.get(target, [])
-        for number, arrow in enumerate(arrows):
-            last = number == len(arrows) - 1
-            box = labels[arrow.source]
-            again = arrow.source in shown and feeds.get(arrow.source)
-            note = f"{arrow.label} ← " if arrow.label else ""
-            kind = f"  ({box.shape})" if box.shape not in ("value", "input") else ""
-            tail = "  ↑" if again else ""
-            lines.append(f"{indent}{'└─ ' if last else '├─ '}{note}{box.label}{kind}{tail}")
-            if not again:
-                shown.add(arrow.source)
-                walk(arrow.source, indent + ("   " if last else "│  "))
-
-    walk("answer", "")
+    waiting = _below("answer", "", feeds)
+    while waiting:
+        arrow, indent, last = waiting.pop()
+        box = labels[arrow.source]
+        again = arrow.source in shown and feeds.get(arrow.source)
+        note = f"{arrow.label} ← " if arrow.label else ""
+        kind = f"  ({box.shape})" if box.shape not in ("value", "input") else ""
+        tail = "  ↑" if again else ""
+        lines.append(f"{indent}{'└─ ' if last else '├─ '}{note}{box.label}{kind}{tail}")
+        if not again:
+            shown.add(arrow.source)
+            waiting += _below(arrow.source, indent + ("   " if last else "│  "), feeds)
     return "\n".join(lines)
+
+
+def _below(
+    target: str, indent: str, feeds: dict[str, list[Arrow]]
+) -> list[tuple[Arrow, str, bool]]:
+    """What feeds ``target``, the last to be drawn first, each with its indent and whether it is
+    the last."""
+    arrows = feeds.get(target, [])
+    return [(arrow, indent, arrow is arrows[-1]) for arrow in reversed(arrows)]
 
 
 def _quoted(text: str) -> str:

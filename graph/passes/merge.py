@@ -53,8 +53,22 @@ def _key(graph: Graph, step: Step) -> str:
     if isinstance(step, Operate):
         return f"operate {step.operator} {step.operands}"
     if isinstance(step, Constant):
-        return f"constant {type(step.value).__name__} {step.value!r}"
+        return f"constant {_told(step.value)}"
     return ""
+
+
+def _told(value: object) -> str:
+    """Equal texts mean equal plain values. The text of any other object may leave something
+    out, as that of a large array does, so it is equal to itself only."""
+    if value is None or type(value) in (bool, int, float, str, bytes):
+        return repr(value)
+    if type(value) in (list, tuple):
+        items: Any = value
+        return f"{type(value).__name__}({', '.join(map(_told, items))})"
+    if type(value) is dict:
+        pairs: dict[object, object] = value
+        return f"dict({', '.join(f'{_told(k)}: {_told(v)}' for k, v in pairs.items())})"
+    return f"object {id(value)}"
 
 
 def rename(step: Step, renamed: dict[StepId, StepId]) -> Step:

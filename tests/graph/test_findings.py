@@ -151,7 +151,7 @@ def unpacked(x):
 
 
 def no_such_name(x):
-    return undeclared(x)  # type: ignore[name-defined]  # noqa: F821  # here
+    return undeclared(x)  # type: ignore[name-defined]  # here
 
 
 def unknown_operator(x):
@@ -249,7 +249,7 @@ def scores(x: Four) -> Floats:
 
 
 @transformer
-def same(x: Tensor["batch", "width"], y: Tensor["batch", "width"]) -> Flat:  # noqa: F821, UP037
+def same(x: Tensor["batch", "width"], y: Tensor["batch", "width"]) -> Flat:  # noqa: UP037
     return x
 
 

@@ -8,8 +8,8 @@ from random import Random
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 
-from generated_graphs import Vector, declare, random_recipe  # noqa: E402
-from umbel import (  # noqa: E402
+from generated_graphs import Vector, declare, random_recipe
+from umbel import (
     ensemble,
     inference_graph,
     otherwise,
@@ -18,7 +18,7 @@ from umbel import (  # noqa: E402
     transformer,
     when,
 )
-from umbel.graph.errors import InvalidInput  # noqa: E402
+from umbel.graph.errors import InvalidInput
 
 Pair = tuple[Vector, Vector]
 
