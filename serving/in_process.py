@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 from umbel.graph.checks import check
@@ -14,6 +15,7 @@ from umbel.graph.findings import has_errors
 from umbel.graph.inference import infer
 from umbel.graph.ir import Node, Program
 from umbel.graph.passes import plan
+from umbel.graph.steps import GraphName
 from umbel.nodes import forms
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.loading import load
@@ -34,33 +36,39 @@ class InProcessRunner:
         self._lock = threading.Lock()
         self._engines: dict[int, tuple[Program, Engine]] = {}
         self._nodes: dict[int, tuple[Node, LoadedNode]] = {}
+        self._building: dict[int, threading.Lock] = {}
 
     def call_graph(self, program: Program, args: dict[str, Any]) -> Any:
         """The graph's value. Inputs are converted to what its signature asks for."""
-        return self._run(self._call_graph(program, args))
+        (name,) = program.served
+        graph = program.graphs[name]
+        with self._first(id(graph)):
+            known = self._engines.get(id(graph))
+            if known is None:
+                known = self._engines[id(graph)] = (program, self._run(_engine(program)))
+        return self._run(_call_graph(known[1], name, args))
 
     def call_node(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The node's value, from an instance that is built once and kept."""
-        known = self._nodes.get(id(node.code))
-        if known is None:
-            known = self._nodes[id(node.code)] = (node, load(node))
+        with self._first(id(node.code)):
+            known = self._nodes.get(id(node.code))
+            if known is None:
+                known = self._nodes[id(node.code)] = (node, load(node))
         names = [port.name for port in node.signature.inputs]
         values = {**dict(zip(names, args, strict=False)), **kwargs}
         return self._run(_with_context(known[1], values))
 
-    async def _call_graph(self, program: Program, args: dict[str, Any]) -> Any:
-        (name,) = program.served
-        key = id(program.graphs[name])
-        if key not in self._engines:
-            self._engines[key] = (program, await _engine(program))
-        engine = self._engines[key][1]
-        signature = engine.compiled(name).graph.signature
-        types = {port.name: port.type for port in signature.inputs}
-        ready = {k: forms.convert(v, types[k], f"input {k!r}") for k, v in args.items()}
-        context = RequestContext()
-        enter(context)
-        outputs = await engine.run(name, ready, context)
-        return outputs["output"] if list(outputs) == ["output"] else outputs
+    @contextlib.contextmanager
+    def _first(self, key: int) -> Iterator[None]:
+        """Of several threads that want the same thing built, lets one do it. The loop's own
+        thread never waits: the thread that builds may be waiting for the loop."""
+        if threading.current_thread() is self._thread:
+            yield
+            return
+        with self._lock:
+            lock = self._building.setdefault(key, threading.Lock())
+        with lock:
+            yield
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         with self._lock:
@@ -73,6 +81,16 @@ class InProcessRunner:
         if threading.current_thread() is self._thread:  # a quick node that calls another graph
             return asyncio.run(work)
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+async def _call_graph(engine: Engine, name: GraphName, args: dict[str, Any]) -> Any:
+    signature = engine.compiled(name).graph.signature
+    types = {port.name: port.type for port in signature.inputs}
+    ready = {k: forms.convert(v, types[k], f"input {k!r}") for k, v in args.items()}
+    context = RequestContext()
+    enter(context)
+    outputs = await engine.run(name, ready, context)
+    return outputs["output"] if list(outputs) == ["output"] else outputs
 
 
 async def _engine(program: Program) -> Engine:

@@ -10,6 +10,8 @@ What this module exports is umbel's Python interface; everything below it may ch
 
 from __future__ import annotations
 
+import threading
+
 from umbel.graph import local_runner
 from umbel.graph.annotations import Tensor
 from umbel.graph.branches import ensemble, otherwise, splitter, switch, when
@@ -43,10 +45,15 @@ def __getattr__(name: str) -> str:
 class _InProcess:
     """Builds the engine only when something is run: declaring a graph imports no numpy."""
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
     def __getattr__(self, name: str) -> object:
         from umbel.serving.in_process import InProcessRunner
 
-        local_runner.install(InProcessRunner())
+        with self._lock:
+            if isinstance(local_runner.current(), _InProcess):
+                local_runner.install(InProcessRunner())
         return getattr(local_runner.current(), name)
 
 

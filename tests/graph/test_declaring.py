@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import time
 from typing import Any, TypedDict
 
 import numpy as np
@@ -346,3 +348,28 @@ def test_positional_only_inputs() -> None:
         return strict(x, 1)
 
     assert graph.local(3) == 2
+
+
+def test_several_threads_that_call_first_build_once() -> None:
+    built: list[int] = []
+
+    @predictor
+    class Slow:
+        def __init__(self) -> None:
+            built.append(1)
+            time.sleep(0.05)
+
+        def predict(self, x: int) -> int:
+            return x
+
+    node = Slow()
+
+    @inference_graph
+    def graph(x):
+        return node(x)
+
+    for call in (graph.local, node):
+        built.clear()
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(call, range(8))) == list(range(8))
+        assert built == [1]
