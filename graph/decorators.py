@@ -18,7 +18,7 @@ from umbel.graph.graph_definitions import GraphDefinition
 from umbel.graph.ir import NodeKind
 from umbel.graph.options import Batch, Cache, NodeOptions, Resources, Scale
 from umbel.graph.tracing import caller_place
-from umbel.graph.value_types import Port, Signature, ValueType
+from umbel.graph.value_types import ANY, Port, Signature
 
 
 def _options(  # noqa: PLR0913  one for each option of a node
@@ -87,6 +87,7 @@ def predictor(
     name: str = "",
     version: str = "",
     input: TensorSpec | None = None,
+    inputs: Mapping[str, TensorSpec | None] | None = None,
     output: TensorSpec | None = None,
     settings: Mapping[str, object] | None = None,
     **options: Any,
@@ -109,6 +110,7 @@ def predictor(
     name: str = "",
     version: str = "",
     input: TensorSpec | None = None,
+    inputs: Mapping[str, TensorSpec | None] | None = None,
     output: TensorSpec | None = None,
     settings: Mapping[str, object] | None = None,
     **options: Any,
@@ -116,17 +118,18 @@ def predictor(
     """A model: a class with ``predict``, a function, or a saved model by its format.
 
     ``predictor("sklearn", uri="models/iris")`` is a saved model; ``input`` and ``output`` are
-    its tensor types where the file does not tell, ``settings`` are options of the format.
+    its tensor types where the file does not tell, ``inputs`` names the inputs of a model that
+    has several (``{"ids": None, "mask": None}``), ``settings`` are options of the format.
     As a decorator it takes the same options as ``transformer``.
     """
     if not isinstance(code, str):
         return _decorator("predictor", code, name, options)
     if not uri:
         raise DeclarationError(f'{caller_place()}: predictor("{code}") needs uri="where/it/lies"')
-    default = ValueType("ndarray")
+    named = {"x": input} if inputs is None else inputs
     signature = Signature(
-        (Port("x", value_type(input) if input else default),),
-        (Port("output", value_type(output) if output else default),),
+        tuple(Port(port, value_type(spec) if spec else ANY) for port, spec in named.items()),
+        (Port("output", value_type(output) if output else ANY),),
     )
     return define_model(
         "predictor",

@@ -11,7 +11,7 @@ from typing import Any
 from umbel.graph.errors import DeclarationError, MissingExtra, UmbelError
 from umbel.graph.implementations import ModelFile, PythonClass, PythonCode, RemoteService
 from umbel.graph.ir import Node
-from umbel.graph.value_types import Signature
+from umbel.graph.value_types import ANY, Signature, ValueType
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.model_formats import FORMATS
 from umbel.nodes.model_signatures import completed
@@ -94,7 +94,7 @@ def _model(node: Node, code: ModelFile) -> LoadedNode:
 
     runtime: Any = module.open_model(replace(code, uri=str(fetch(code.uri))))
     own: Signature | None = runtime.signature
-    told = node if own is None else replace(node, signature=completed(own, node.signature))
+    told = replace(node, signature=completed(own or _of_arrays(node.signature), node.signature))
     return LoadedNode(told, runtime.predict, getattr(runtime, "close", None))
 
 
@@ -103,3 +103,10 @@ def _service(node: Node, code: RemoteService) -> LoadedNode:
 
     caller = RemoteCaller(code)
     return LoadedNode(node, caller.post, caller.close)
+
+
+def _of_arrays(declared: Signature) -> Signature:
+    """The signature of a model whose file tells nothing: arrays wherever nothing is declared."""
+    array = ValueType("ndarray")
+    inputs = (replace(p, type=array) if p.type == ANY else p for p in declared.inputs)
+    return replace(declared, inputs=tuple(inputs))

@@ -15,7 +15,7 @@ from umbel.graph.ir import Graph, Interface, Node, NodeKind
 from umbel.graph.options import Batch, Fuse, NodeOptions, Resources
 from umbel.graph.router_steps import Predict
 from umbel.graph.steps import Call, GraphName, Input, NodeName, Step, StepId
-from umbel.graph.value_types import Port, Signature, ValueType
+from umbel.graph.value_types import Port, Signature
 from umbel.k8s.resources import Loaded
 from umbel.k8s.resources.component import Component
 from umbel.k8s.resources.container import Container
@@ -30,8 +30,7 @@ ALLOW_PICKLE = "umbel.dev/allow-pickle"
 FUSE = "umbel.dev/fuse"
 MODEL_DIGEST = "umbel.dev/model-sha256"
 
-TENSOR = ValueType("ndarray")
-MODEL_SIGNATURE = Signature((Port("x", TENSOR),), (Port("output", TENSOR),))
+MODEL_SIGNATURE = Signature((Port("x"),), (Port("output"),))
 PAYLOAD = Signature((Port("payload"),), (Port("output"),))
 
 
@@ -94,12 +93,11 @@ class _Maker:
         )
         node = self._node("predictor", "predictor", code, MODEL_SIGNATURE, predictor)
         steps = (
-            Input(id=StepId("x"), port="x", type=TENSOR, place=node.place),
+            Input(id=StepId("x"), port="x", place=node.place),
             Call(
                 id=StepId(node.name),
                 node=node.name,
                 args=(("x", StepId("x")),),
-                type=TENSOR,
                 place=node.place,
             ),
         )
