@@ -30,6 +30,9 @@ CLIENT_GONE = 499
 
 PROMETHEUS = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
 
+LONGEST_PATH = 4000
+"""Characters of the path header; proxies refuse headers of about 8,000."""
+
 PATH_HEADER = "umbel-path"
 """A request that carries it is told in the same header which steps ran."""
 
@@ -176,7 +179,8 @@ def path_text(context: RequestContext) -> str:
     """The steps that ran, in order, and the branches taken: ``scale > net; switch=sure``."""
     steps = " > ".join(context.path)
     branches = ", ".join(f"{step}={branch}" for step, branch in context.branches.items())
-    return f"{steps}; {branches}" if branches else steps
+    text = f"{steps}; {branches}" if branches else steps
+    return text if len(text) <= LONGEST_PATH else f"{text[:LONGEST_PATH]} ..."
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

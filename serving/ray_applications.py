@@ -32,6 +32,7 @@ def application(
         name=INGRESS,
         **(ray_scaling.replicas(scale) if isinstance(scale, Scale) else {"num_replicas": replicas}),
         max_ongoing_requests=IN_FLIGHT,
+        max_constructor_retry_count=1,
         health_check_period_s=5,
         ray_actor_options={"num_cpus": 0.1},
         graceful_shutdown_timeout_s=20,
@@ -43,6 +44,7 @@ def _node_deployment(deployment: Deployment, payload: bytes) -> Any:
     return serve.deployment(
         name=deployment.name,
         max_ongoing_requests=deployment.options.max_concurrency or IN_FLIGHT,
+        max_constructor_retry_count=1,
         ray_actor_options=actor_options(deployment.options),
         **ray_scaling.replicas(deployment.scale),
     )(NodeReplica).bind(payload, deployment.graph, deployment.nodes)
