@@ -5,11 +5,23 @@ Numbers pass through float64, keys come out sorted, and ``<``, ``>``, ``&`` are 
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from typing import Any
 
 from umbel.graph.errors import RequestFailed
+
+_EACH_BYTE = "umbel-go-json"
+"""Go puts one U+FFFD for each byte that is not UTF-8; Python's ``replace`` one for several."""
+
+
+def _replace_one(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return "\ufffd", error.start + 1
+
+
+codecs.register_error(_EACH_BYTE, _replace_one)
 
 
 def _number(text: str) -> float:
@@ -29,7 +41,7 @@ _decoder = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_consta
 def decode(body: bytes) -> Any:
     """The value of a JSON text. Raises ``ValueError`` as Go would fail."""
     try:
-        return _decoder.decode(body.decode("utf-8", "replace"))
+        return _decoder.decode(body.decode("utf-8", _EACH_BYTE))
     except RecursionError as error:
         raise ValueError("exceeded max depth") from error
 

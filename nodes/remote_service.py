@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
 import aiohttp
 
@@ -15,6 +16,9 @@ from umbel.nodes.request_context import RequestContext, current_request
 
 _LONGEST_HEADER = 1024 * 1024
 """Bytes of a reply's header line that are read: Go's limit for all of them."""
+
+_LARGE = 1024 * 1024
+"""Bytes from which on a body is sent in pieces: aiohttp would copy a larger one in one go."""
 
 
 class RemoteCaller:
@@ -35,7 +39,7 @@ class RemoteCaller:
         timeout = aiohttp.ClientTimeout(total=max(0.001, min(limits)) if limits else None)
         try:
             async with self._open().post(
-                url, data=body.body, headers=self._headers(context), timeout=timeout
+                url, data=_streamed(body.body), headers=self._headers(context), timeout=timeout
             ) as reply:
                 content = await reply.read()
                 return Message(content, reply.status, reply.headers.get("Content-Type", ""))
@@ -71,3 +75,7 @@ class RemoteCaller:
         """Close idle connections."""
         if self._session is not None:
             await self._session.close()
+
+
+def _streamed(body: bytes) -> bytes | io.BytesIO:
+    return body if len(body) < _LARGE else io.BytesIO(body)

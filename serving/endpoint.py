@@ -23,7 +23,7 @@ from umbel.graph.errors import (
 from umbel.graph.steps import GraphName
 from umbel.serving.engine import Engine
 from umbel.serving.inference import Inference
-from umbel.serving.protocols import metadata
+from umbel.serving.protocols import metadata, v1
 from umbel.serving.protocols.error_bodies import error_reply, model_not_found, model_not_ready
 from umbel.serving.protocols.openapi import openapi_document
 from umbel.serving.wire import JSON, Reply, WireRequest
@@ -184,7 +184,10 @@ class Endpoint:
         return json_reply(metadata.model_ready(self.model, self.ready), 200 if self.ready else 503)
 
     async def _index(self, request: WireRequest) -> Reply:
-        return json_reply(metadata.repository_index([(self.model, self.ready)]))
+        asked = v1.parse_json(request.body) if request.body.strip() else {}
+        only_ready = isinstance(asked, dict) and asked.get("ready") is True
+        models = [] if only_ready and not self.ready else [(self.model, self.ready)]
+        return json_reply(metadata.repository_index(models))
 
     async def _load(self, request: WireRequest) -> Reply:
         self.ready = True
