@@ -14,13 +14,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINS := -c constraints.txt
 DEMO := examples/digits_cascade/demo.py
+PEERS := .venv-peers
 
 # The stamps: what stands in .venv. Newer pins or extras make them old.
 MADE := $(VENV)/.made
 TO_RUN := $(VENV)/.installed-to-run
 TO_TEST := $(VENV)/.installed-to-test
+TO_BENCH := $(VENV)/.installed-to-bench
 
-.PHONY: demo test check docs format clean help
+.PHONY: demo test check docs format bench clean help
 
 # Install, train the example's models, serve them on Ray, send a request, shut down
 demo: $(TO_RUN)
@@ -41,6 +43,10 @@ check: $(TO_TEST)
 docs: $(TO_TEST)
 	@UMBEL_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/docs
 
+# Measure umbel beside its peers: about two hours, or minutes with ARGS=--quick
+bench: $(TO_BENCH) $(PEERS)/.made
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
 # Put the code into shape
 format: $(TO_TEST)
 	$(BIN)/ruff check --fix --select I .
@@ -48,8 +54,8 @@ format: $(TO_TEST)
 
 # Remove everything that was made, .venv and trained models included
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf src/*.egg-info examples/*/models
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf src/*.egg-info examples/*/models benchmarks/models
 	find graph nodes transformers explainers serving k8s src tests examples \
 		-name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -79,6 +85,18 @@ $(TO_TEST): pyproject.toml constraints.txt $(MADE)
 	@$(BIN)/python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || \
 		$(MAKE) --no-print-directory apt PACKAGES=libgomp1
 	@touch $@ $(TO_RUN)
+
+$(TO_BENCH): pyproject.toml constraints.txt $(MADE)
+	@echo "installing umbel and what its benchmarks need into $(VENV)"
+	@$(PIP) $(PINS) -e '.[ray,sklearn,torch,image]'
+	@touch $@
+
+# KServe, BentoML and LitServe want other versions of what umbel uses: an environment of theirs.
+$(PEERS)/.made: benchmarks/peers.txt $(MADE)
+	@echo "installing the peers of the benchmarks into $(PEERS)"
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	@touch $@
 
 # System packages, only where one is missing: Debian keeps Python's venv module in a package of
 # its own, and LightGBM needs the OpenMP library.
