@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,8 @@ def last_error(text: str) -> str:
     """The line of a replica's traceback that says what happened."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if "Error: " in line or "cannot start" in line]
-    return telling[-1] if telling else (lines[-1] if lines else "no reason was given")
+    line = telling[-1] if telling else (lines[-1] if lines else "no reason was given")
+    return re.sub(r"^umbel\.[\w.]+: ", "", line)
 
 
 def _await_answer(host: str, port: int, path: str, patience_s: float = 120.0) -> None:
