@@ -16,7 +16,7 @@ from umbel.graph.definitions import (
 from umbel.graph.errors import DeclarationError
 from umbel.graph.graph_definitions import GraphDefinition
 from umbel.graph.ir import NodeKind
-from umbel.graph.options import Batch, Cache, NodeOptions, Resources, Scale
+from umbel.graph.options import Batch, Cache, NodeOptions, Resources, Retry, Scale
 from umbel.graph.tracing import caller_place
 from umbel.graph.value_types import ANY, Port, Signature
 
@@ -33,7 +33,7 @@ def _options(  # noqa: PLR0913  one for each option of a node
     cache: Cache | None = None,
     fuse: Literal["auto", "always", "never"] = "auto",
     timeout_s: float | None = None,
-    retries: int = 0,
+    retries: int | Retry = 0,
     max_concurrency: int | None = None,
     env: Mapping[str, object] | None = None,
     deterministic: bool = True,

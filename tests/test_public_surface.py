@@ -18,6 +18,7 @@ NAMES = [
     "MissingExtra",
     "NodeFailed",
     "NotFound",
+    "Retry",
     "Scale",
     "Tensor",
     "UmbelError",

@@ -27,7 +27,7 @@ from umbel.graph.errors import (
     NotFound,
     UmbelError,
 )
-from umbel.graph.options import Batch, Cache, Scale
+from umbel.graph.options import Batch, Cache, Retry, Scale
 
 
 def __getattr__(name: str) -> str:
@@ -70,6 +70,7 @@ __all__ = [
     "MissingExtra",
     "NodeFailed",
     "NotFound",
+    "Retry",
     "Scale",
     "Tensor",
     "UmbelError",
