@@ -38,6 +38,9 @@ class Tally:
     failed: int = 0
     wrong: int = 0
     unanswered: int = 0
+    late: int = 0
+    """Answered after a closed window's end: in no figure but the CPU time of a request."""
+
     overrun: bool = False
     """The open loop was ended early: too many waited."""
 
@@ -79,6 +82,7 @@ class _Load:
         now = time.perf_counter()
         since, index = self._in_flight.pop(connection)
         if now > self._end:
+            self.tally.late += 1
             return now
         self._last = now
         if status != 200:

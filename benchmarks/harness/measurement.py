@@ -93,7 +93,7 @@ def measure(process: ServerProcess, window: Callable[[], Tally], **which: Any) -
         unanswered=tally.unanswered,
         overrun=tally.overrun,
         cpu_s=_round(cpu),
-        cpu_ms_per_request=_round(1000 * cpu / max(1, tally.answered)),
+        cpu_ms_per_request=_round(1000 * cpu / max(1, tally.answered + tally.late)),
         pss_mb=_round(memory.pss_mb),
         processes=memory.processes,
         generator=_round(own / took),

@@ -128,4 +128,6 @@ def _missing(item: Mapping[str, str]) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return ""
+    if value == 0:  # nobody was answered
+        return "–"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
