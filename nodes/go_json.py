@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from typing import Any
 
 from umbel.graph.errors import RequestFailed
+from umbel.nodes.go_json_faults import fault
 
 _EACH_BYTE = "umbel-go-json"
 """Go puts one U+FFFD for each byte that is not UTF-8; Python's ``replace`` one for several."""
 
 
 def _replace_one(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeDecodeError)
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
     return "\ufffd", error.start + 1
 
 
@@ -35,6 +38,9 @@ def _constant(text: str) -> float:
     raise ValueError(f"invalid character {text[0]!r} looking for beginning of value")
 
 
+_lenient = json.JSONDecoder(parse_int=float, parse_constant=_constant)
+"""Takes numbers beyond float64 as infinite: what is not asked for may hold them."""
+
 _decoder = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_constant)
 
 
@@ -51,7 +57,7 @@ def decode_object(body: bytes) -> dict[str, Any] | None:
     try:
         value = decode(body)
     except ValueError as error:
-        raise RequestFailed(_syntax_error(body, error)) from error
+        raise RequestFailed(fault(body) or str(error)) from error
     if value is not None and not isinstance(value, dict):
         kind = {list: "array", str: "string", bool: "bool"}.get(type(value), "number")
         raise RequestFailed(
@@ -60,22 +66,12 @@ def decode_object(body: bytes) -> dict[str, Any] | None:
     return value
 
 
-def _syntax_error(body: bytes, error: ValueError) -> str:
-    if not body.strip():
-        return "unexpected end of JSON input"
-    if isinstance(error, json.JSONDecodeError):
-        if error.pos >= len(error.doc):
-            return "unexpected end of JSON input"
-        return f"invalid character {error.doc[error.pos]!r} looking for beginning of value"
-    return str(error)
-
-
 def predictions_to_instances(body: bytes) -> bytes | None:
     """``{"instances": predictions}`` if the body is an object whose ``predictions`` is a
     non-empty list (and whose ``instances``, if any, is a list), else ``None``."""
     try:
-        value = decode(body)
-    except ValueError:
+        value = _lenient.decode(body.decode("utf-8", _EACH_BYTE))
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict):
         return None
@@ -87,7 +83,11 @@ def predictions_to_instances(body: bytes) -> bytes | None:
             fields[key.lower()] = item
     if not fields.get("predictions"):
         return None
-    return encode({"instances": fields["predictions"]})
+    try:
+        encode(fields.get("instances"))
+        return encode({"instances": fields["predictions"]})
+    except ValueError:
+        return None
 
 
 _ESCAPED = re.compile('["\\\\<>&\x00-\x1f\u2028\u2029\ud800-\udfff]')
@@ -106,7 +106,10 @@ def _string(text: str) -> str:
 
 
 def _float(value: float) -> str:
-    """Shortest digits; exponents only below 1e-6 and from 1e21 on, without leading zeros."""
+    """Shortest digits; exponents only below 1e-6 and from 1e21 on, without leading zeros.
+    Raises ``ValueError`` for what JSON has no number for."""
+    if math.isinf(value):
+        raise ValueError("json: unsupported value")
     if value == 0:
         return "-0" if str(value).startswith("-") else "0"
     digits = repr(value)
