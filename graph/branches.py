@@ -164,9 +164,7 @@ def ensemble(
 def _combiner(function: Any) -> NodeDefinition:
     """A transformer around a user's combining function of one dict of branches."""
     options = NodeOptions()
-    node = define_function(
-        "transformer", function, name="", options=options, place=caller_place()
-    )
+    node = define_function("transformer", function, name="", options=options, place=caller_place())
     read = read_signature(function)
     if len(read.signature.inputs) != 1:
         raise DeclarationError(
@@ -208,5 +206,3 @@ def _combined(combine: Combine, branches: Mapping[str, Value]) -> ValueType:
     if combine == "mean":
         return ValueType("ndarray", None, common.shape if common.is_tensor else None)
     return ValueType("ndarray")
-
-

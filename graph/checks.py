@@ -118,11 +118,11 @@ def _graph_cycles(program: Program) -> Iterator[Finding]:
 def find_cycle(edges: dict[str, list[str]]) -> list[str]:
     """One cycle as a path that ends where it starts, or an empty list. Iterative."""
     state: dict[str, int] = {}
-    for start in edges:
+    for start, first in edges.items():
         if state.get(start):
             continue
         path: list[str] = [start]
-        stack = [iter(edges[start])]
+        stack = [iter(first)]
         state[start] = 1
         while stack:
             ref = next(stack[-1], None)

@@ -103,7 +103,6 @@ class ClassDefinition(Declaration):
             place=self.place,
         )
 
-
     def _misused(self, problem: str) -> None:
         expected = f"{self.cls.__name__}{inspect.signature(self.cls)}"
         trace = active_trace()

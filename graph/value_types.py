@@ -11,8 +11,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 Form = Literal[
-    "any", "ndarray", "torch", "dataframe", "json", "dict", "list", "str", "bytes",
-    "int", "float", "bool", "message",
+    "any",
+    "ndarray",
+    "torch",
+    "dataframe",
+    "json",
+    "dict",
+    "list",
+    "str",
+    "bytes",
+    "int",
+    "float",
+    "bool",
+    "message",
 ]
 """``any``: as it comes. ``json``: any JSON value. ``message``: an HTTP body with its status,
 passed on unparsed (what KServe's router passes between services)."""
@@ -22,15 +33,24 @@ Dim = int | str
 signature, or ``"..."`` for any number of leading axes."""
 
 DTYPES: dict[str, str] = {
-    "bool": "BOOL", "uint8": "UINT8", "uint16": "UINT16", "uint32": "UINT32", "uint64": "UINT64",
-    "int8": "INT8", "int16": "INT16", "int32": "INT32", "int64": "INT64",
-    "float16": "FP16", "float32": "FP32", "float64": "FP64", "str": "BYTES", "bytes": "BYTES",
+    "bool": "BOOL",
+    "uint8": "UINT8",
+    "uint16": "UINT16",
+    "uint32": "UINT32",
+    "uint64": "UINT64",
+    "int8": "INT8",
+    "int16": "INT16",
+    "int32": "INT32",
+    "int64": "INT64",
+    "float16": "FP16",
+    "float32": "FP32",
+    "float64": "FP64",
+    "str": "BYTES",
+    "bytes": "BYTES",
 }
 """numpy's name → the Open Inference Protocol's datatype."""
 
-OIP_TO_DTYPE: dict[str, str] = {
-    oip: name for name, oip in DTYPES.items() if name != "bytes"
-}
+OIP_TO_DTYPE: dict[str, str] = {oip: name for name, oip in DTYPES.items() if name != "bytes"}
 """The Open Inference Protocol's datatype → numpy's name. BYTES becomes ``str``."""
 
 

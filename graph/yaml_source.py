@@ -16,10 +16,8 @@ from typing import Any
 import yaml
 
 from umbel.graph.findings import Finding, Place
+from umbel.graph.yaml_paths import PathPart, parse_path, path_text
 from umbel.graph.yaml_scalars import key_text, scalar
-
-PathPart = str | int
-Path = tuple[PathPart, ...]
 
 MAX_VALUES = 500_000
 """Values one document may hold after its aliases are expanded (an alias bomb has more)."""
@@ -28,34 +26,8 @@ MAX_DEPTH = 200
 """Nesting a document may have. Deeper than any resource, well inside Python's own limit."""
 
 _BREAK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-_SEGMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\.?([^.\[\]]+)')
-_PLAIN_KEY = re.compile(r"^[^.\[\]\"\s]+$")
 
 _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-
-def path_text(path: Sequence[PathPart]) -> str:
-    """``("spec", "steps", 1, "a.b")`` as ``spec.steps[1]["a.b"]``."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif _PLAIN_KEY.match(part):
-            text += f".{part}" if text else part
-        else:
-            escaped = part.replace("\\", "\\\\").replace('"', '\\"')
-            text += f'["{escaped}"]'
-    return text
-
-
-def parse_path(text: str) -> Path:
-    """The inverse of `path_text`."""
-    parts: list[PathPart] = []
-    for quoted, index, name in _SEGMENT.findall(text):
-        if index:
-            parts.append(int(index))
-        else:
-            parts.append(name or re.sub(r"\\(.)", r"\1", quoted))
-    return tuple(parts)
 
 
 @dataclass(frozen=True)
@@ -120,8 +92,7 @@ def _chunks(text: str) -> Iterator[tuple[int, str]]:
     text = text.removeprefix("\ufeff")
     starts = [match.start() for match in _BREAK.finditer(text)]
     if starts and all(
-        not line.strip() or line.startswith(("%", "#"))
-        for line in text[: starts[0]].splitlines()
+        not line.strip() or line.startswith(("%", "#")) for line in text[: starts[0]].splitlines()
     ):
         starts[0] = 0
     elif not starts or starts[0] != 0:
@@ -186,8 +157,10 @@ class _Builder:
         context = getattr(error, "context", None)
         message = f"this is not YAML: {problem}" + (f" ({context})" if context else "")
         shown = chunk.splitlines()[line - 1].strip() if line <= len(chunk.splitlines()) else ""
-        fix = f"look at this line and the one above: {shown[:80]!r}" if shown else (
-            "a bracket or quote is not closed before the end of the document"
+        fix = (
+            f"look at this line and the one above: {shown[:80]!r}"
+            if shown
+            else ("a bracket or quote is not closed before the end of the document")
         )
         return line, "UMB-K001", message, fix
 
@@ -197,7 +170,9 @@ class _Builder:
             return self.alias(event.anchor or "", line)
         if depth > MAX_DEPTH:
             raise _Unreadable(
-                line, "UMB-K003", f"nested more than {MAX_DEPTH} levels deep",
+                line,
+                "UMB-K003",
+                f"nested more than {MAX_DEPTH} levels deep",
                 "flatten the document",
             )
         if event.anchor:
@@ -211,7 +186,8 @@ class _Builder:
             spot = _Spot(scalar(event.value, tag), line + self.offset)
         if spot.size > MAX_VALUES:
             raise _Unreadable(
-                line, "UMB-K003",
+                line,
+                "UMB-K003",
                 f"more than {MAX_VALUES} values once its aliases are expanded (here {spot.size})",
                 "write fewer or smaller aliases",
             )
@@ -225,13 +201,18 @@ class _Builder:
             return spot
         if name in self.anchors:
             raise _Unreadable(
-                line, "UMB-K003", f"alias *{name} stands inside the value it refers to",
+                line,
+                "UMB-K003",
+                f"alias *{name} stands inside the value it refers to",
                 "write the value out instead of the alias",
             )
         raise _Unreadable(
-            line, "UMB-K001", f"this is not YAML: there is no anchor &{name} for alias *{name}",
-            "quote a value that starts with *" if not self.anchors else
-            f"define &{name} above, or use one of: {', '.join(sorted(self.anchors))}",
+            line,
+            "UMB-K001",
+            f"this is not YAML: there is no anchor &{name} for alias *{name}",
+            "quote a value that starts with *"
+            if not self.anchors
+            else f"define &{name} above, or use one of: {', '.join(sorted(self.anchors))}",
         )
 
     def sequence(self, line: int, depth: int) -> _Spot:
@@ -258,7 +239,8 @@ class _Builder:
                 continue
             if key in inside:
                 self.report(
-                    at, "UMB-K004",
+                    at,
+                    "UMB-K004",
                     f"key {key!r} stands twice in one mapping (first in line {inside[key].line}); "
                     "kubectl refuses this, and older tools silently keep the last one",
                     "remove one of the two",
@@ -276,7 +258,8 @@ class _Builder:
         spot = self.spot(event, depth + 1)
         if isinstance(spot.value, (dict, list)):
             raise _Unreadable(
-                event.start_mark.line + 1, "UMB-K002",
+                event.start_mark.line + 1,
+                "UMB-K002",
                 "a key must be a word, not a list or a mapping",
                 "quote the key, or put a template ({{ }}) in quotes",
             )

@@ -127,9 +127,7 @@ class Batcher:
             await self._alone(one)
 
     async def _joined(self, items: Sequence[_Waiting]) -> list[Any]:
-        values = {
-            name: _join([one.values[name] for one in items]) for name in items[0].values
-        }
+        values = {name: _join([one.values[name] for one in items]) for name in items[0].values}
         self.batches += 1
         result = await self._run(values)
         return _split(result, [one.rows for one in items])

@@ -21,8 +21,18 @@ ObjectKind = Literal["str", "bytes"]
 _NUMPY: dict[str, np.dtype[Any]] = {
     name: np.dtype(name)
     for name in (
-        "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-        "float16", "float32", "float64",
+        "bool",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "float16",
+        "float32",
+        "float64",
     )
 }
 

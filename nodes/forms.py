@@ -66,8 +66,9 @@ def _cast(array: Array, dtype: str | None, what: str) -> Array:
     if dtype is None:
         return array
     if array.dtype == object and dtype not in ("str", "bytes"):
-        return array_from_list(array.tolist() if array.ndim else [array.item()], dtype, what)\
-            .reshape(array.shape)
+        return array_from_list(
+            array.tolist() if array.ndim else [array.item()], dtype, what
+        ).reshape(array.shape)
     return cast(array, dtype, what)
 
 

@@ -128,5 +128,3 @@ class LoadedNode:
                 await result
         except Exception:
             log.exception("node %r failed to close", self.node.name)
-
-

@@ -34,7 +34,11 @@ _PLAIN = {int, float, bool, str, bytes, type(None), dict}
 
 
 def array_from_list(
-    value: Sequence[object], dtype: str | None, what: str, *, null_is_nan: bool = False,
+    value: Sequence[object],
+    dtype: str | None,
+    what: str,
+    *,
+    null_is_nan: bool = False,
     keep_integers: bool = False,
 ) -> Array:
     """The array that nested lists stand for, row-major.
@@ -76,8 +80,12 @@ def _flatten(
 
 
 def _convert(
-    shape: tuple[int, ...], flat: Sequence[Any], kinds: set[type], dtype: str | None,
-    what: str, null_is_nan: bool,
+    shape: tuple[int, ...],
+    flat: Sequence[Any],
+    kinds: set[type],
+    dtype: str | None,
+    what: str,
+    null_is_nan: bool,
 ) -> Array:
     if dtype is None:
         dtype = _natural_dtype(kinds)
@@ -107,9 +115,7 @@ def _natural_dtype(kinds: set[type]) -> str:
     return "float64"
 
 
-def _floats(
-    shape: tuple[int, ...], flat: Sequence[Any], target: np.dtype[Any], what: str
-) -> Array:
+def _floats(shape: tuple[int, ...], flat: Sequence[Any], target: np.dtype[Any], what: str) -> Array:
     largest = _LARGEST.get(target.itemsize)
     if largest and 0 < len(flat) <= _FEW and -largest <= min(flat) and max(flat) <= largest:
         return np.array(flat, dtype=target)
@@ -135,13 +141,19 @@ def _integers(
     low, high = int(limits.min), int(limits.max)
     if float in kinds:
         _require(
-            shape, flat, what, f"a whole number ({target.name})",
+            shape,
+            flat,
+            what,
+            f"a whole number ({target.name})",
             lambda item: type(item) is int or item.is_integer(),
         )
         flat = [int(item) for item in flat]
     if flat and (min(flat) < low or max(flat) > high):
         _require(
-            shape, flat, what, f"an integer from {low} to {high} ({target.name})",
+            shape,
+            flat,
+            what,
+            f"an integer from {low} to {high} ({target.name})",
             lambda item: low <= item <= high,
         )
     return np.array(flat, dtype=target)
@@ -175,7 +187,10 @@ def _stack(shape: tuple[int, ...], flat: Sequence[Any], dtype: str | None, what:
 
 
 def _require(
-    shape: tuple[int, ...], flat: Sequence[Any], what: str, expected: str,
+    shape: tuple[int, ...],
+    flat: Sequence[Any],
+    what: str,
+    expected: str,
     fits: Callable[[Any], bool],
 ) -> None:
     for index, item in enumerate(flat):

@@ -45,9 +45,7 @@ class ResponseCache:
         self._shared = SharedCache(cache.redis, cache.ttl_s) if cache.redis else None
         self.hits = self.misses = self.joined = 0
 
-    async def get(
-        self, values: Mapping[str, Any], run: Callable[[], Awaitable[Any]]
-    ) -> Any:
+    async def get(self, values: Mapping[str, Any], run: Callable[[], Awaitable[Any]]) -> Any:
         """The answer for ``values``: kept, awaited from an equal request, or from ``run``."""
         try:
             key = digest(self._revision, values)

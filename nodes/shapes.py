@@ -36,9 +36,7 @@ def match_shape(
             names[dim] = (length, what)
         elif names[dim][0] != length:
             seen, where = names[dim]
-            raise _misfit(
-                shape, declared, what, f"{dim} = {seen} as in {where}, not {length}"
-            )
+            raise _misfit(shape, declared, what, f"{dim} = {seen} as in {where}, not {length}")
 
 
 def _misfit(

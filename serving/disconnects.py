@@ -27,7 +27,7 @@ class DisconnectWatch:
         self._watcher: asyncio.Task[None] | None = None
         self.gone = False
 
-    def __enter__(self) -> DisconnectWatch:  # noqa: PYI034  Self came with Python 3.11
+    def __enter__(self) -> DisconnectWatch:
         loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._timer = loop.call_later(WATCH_AFTER_S, self._begin)

@@ -173,9 +173,7 @@ async def gather_or_cancel(tasks: list[asyncio.Task[Any]]) -> None:
 class Engine:
     """Runs the graphs of one plan. ``services`` answers ``Service`` steps."""
 
-    def __init__(
-        self, plan: Plan, backend: Backend, services: ServiceCaller | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, backend: Backend, services: ServiceCaller | None = None) -> None:
         self.plan, self.backend, self.services = plan, backend, services
         self.handle = backend.handle
         self.background = BackgroundCalls()
@@ -210,4 +208,3 @@ class Engine:
             return await asyncio.wait_for(self.compiled(name).run(inputs, context), remaining)
         except asyncio.TimeoutError as error:
             raise DeadlineExceeded(f"no answer from {name!r} within {remaining:.3f} s") from error
-

@@ -110,7 +110,9 @@ class GraphHost:
         """The plan with what model files told of their inputs and outputs."""
         graphs = {}
         for name, graph in self.plan.program.graphs.items():
-            nodes = {key: self._with_own_signature(graph, node) for key, node in graph.nodes.items()}
+            nodes = {
+                key: self._with_own_signature(graph, node) for key, node in graph.nodes.items()
+            }
             graphs[name] = replace(graph, nodes=nodes)
         return replace(self.plan, program=infer(replace(self.plan.program, graphs=graphs)))
 
@@ -147,5 +149,3 @@ def _example_body(example: object) -> bytes:
     from umbel.serving.protocols.json_bodies import encode_json
 
     return encode_json({"instances": example})
-
-

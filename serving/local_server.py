@@ -65,7 +65,7 @@ async def serve_local(
         _stop_on_signals(server, front)
         _open(listener)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not serving.done():
+        while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event
             await asyncio.sleep(0.005)
         for name in graphs.names():
             ready(f"http://{host}:{port}/{name}")

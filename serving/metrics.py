@@ -74,9 +74,7 @@ class Metrics:
             if call.outcome != "ok":
                 self._node_failures.labels(call.graph, call.node, call.outcome).inc()
 
-    def text(
-        self, nodes: Iterable[LoadedNode], background: BackgroundCalls | None = None
-    ) -> bytes:
+    def text(self, nodes: Iterable[LoadedNode], background: BackgroundCalls | None = None) -> bytes:
         """Everything in Prometheus' text form; caches and mirrors are read now."""
         for node in nodes:
             if node.cache is None:

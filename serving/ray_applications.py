@@ -65,4 +65,3 @@ def actor_options(options: NodeOptions) -> dict[str, Any]:
     if options.env:
         wanted["runtime_env"] = dict(options.env)
     return wanted
-

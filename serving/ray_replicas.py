@@ -18,8 +18,8 @@ from umbel.serving import process_tuning, shipping
 from umbel.serving.graph_host import GraphHost
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.http_app import HttpApp
-from umbel.serving.node_loading import load_node
 from umbel.serving.load_policy import LoadGauge
+from umbel.serving.node_loading import load_node
 from umbel.serving.replica_loopback import listen_on_loopback
 
 log = logging.getLogger("umbel")
@@ -72,7 +72,6 @@ class NodeReplica:
         except Exception:
             log.exception("node %r failed (request %s)", node, context.id)
             return False, NodeFailed(node, context.id)
-
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """This replica's load, for Ray Serve's autoscaler."""

@@ -95,9 +95,7 @@ def deploy(plan: Plan, *, version: str, body_limit: int, replicas: int = 1) -> N
 
     targets: list[Any] = []
     for name in plan.program.served:
-        built = application(
-            plan, name, version=version, body_limit=body_limit, replicas=replicas
-        )
+        built = application(plan, name, version=version, body_limit=body_limit, replicas=replicas)
         targets.append(serve.RunTarget(built, name=name, route_prefix=f"/{name}"))
     try:
         serve.run_many(targets, wait_for_ingress_deployment_creation=True)

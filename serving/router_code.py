@@ -88,10 +88,10 @@ def _sequence(graph: CompiledGraph, index: int, step: Sequence) -> CompiledStep:
             await graph.enter(scope, value)
             if stage.shadow:
                 continue
-            last = scope.values[value.targets[0]]
-            assert last is not None
-            if stage.hard and not last.ok:
-                return last
+            reply: Message = scope.values[value.targets[0]]
+            if stage.hard and not reply.ok:
+                return reply
+            last = reply
         if last is None:
             raise RequestFailed("a sequence without steps has no answer")
         return last

@@ -135,9 +135,7 @@ def _operate(graph: CompiledGraph, index: int, step: Operate) -> CompiledStep:
 def _ensemble(graph: CompiledGraph, index: int, step: Ensemble) -> CompiledStep:
     branches = [(name, graph.planner.index[ref]) for name, ref in step.branches]
     combine = value_operations.combination(step.combine, step.id)
-    return CompiledStep(
-        compute=lambda values: combine({name: values[i] for name, i in branches})
-    )
+    return CompiledStep(compute=lambda values: combine({name: values[i] for name, i in branches}))
 
 
 def _switch(graph: CompiledGraph, index: int, step: Switch) -> CompiledStep:

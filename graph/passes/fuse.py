@@ -43,7 +43,7 @@ def fuse(plan: Plan) -> Plan:
                 deployments.append(_own(graph, node))
                 words = f"has its own deployment: {reason}"
             elif node.options.fuse == "always":
-                words = "runs inside the graph's replicas: fuse=\"always\""
+                words = 'runs inside the graph\'s replicas: fuse="always"'
             else:
                 words = "runs inside the graph's replicas: it asks for nothing of its own"
             plan = plan.because("fuse", f"{graph.name}.{node.name}", words)

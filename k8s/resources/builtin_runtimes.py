@@ -45,9 +45,7 @@ BUILT_IN: tuple[BuiltInRuntime, ...] = (
         _auto(2, sklearn="0 1", xgboost="1 2", lightgbm="3 4") + _auto(1, mlflow="1 2"),
         ("v2",),
     ),
-    BuiltInRuntime(
-        "kserve-tensorflow-serving", _auto(2, tensorflow="1 2"), ("v1", "grpc-v1")
-    ),
+    BuiltInRuntime("kserve-tensorflow-serving", _auto(2, tensorflow="1 2"), ("v1", "grpc-v1")),
     BuiltInRuntime("kserve-torchserve", _auto(2, pytorch="1"), ("v1", "v2", "grpc-v2")),
     BuiltInRuntime(
         "kserve-tritonserver",
@@ -59,14 +57,18 @@ BUILT_IN: tuple[BuiltInRuntime, ...] = (
     ),
     BuiltInRuntime("kserve-huggingfaceserver", _auto(1, huggingface="1"), ("v2", "v1")),
     BuiltInRuntime(
-        "kserve-huggingfaceserver-multinode", _auto(2, huggingface="1"), ("v2", "v1"),
+        "kserve-huggingfaceserver-multinode",
+        _auto(2, huggingface="1"),
+        ("v2", "v1"),
         multi_node=True,
     ),
     BuiltInRuntime("kserve-vllmserver", _auto(1, vLLM="1"), ()),
     BuiltInRuntime(
         "kserve-openvino",
         (
-            ("openvino", "10", True, 1), ("onnx", "1", True, 2), ("tensorflow", "1", True, 3),
+            ("openvino", "10", True, 1),
+            ("onnx", "1", True, 2),
+            ("tensorflow", "1", True, 3),
             ("huggingface", None, True, None),
         ),
         ("v1", "v2", "grpc-v2"),

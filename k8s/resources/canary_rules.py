@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from umbel.graph.findings import Finding
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.resources.deployment_mode import deployment_mode
 from umbel.k8s.resources.inference_service import Canary, InferenceServiceSpec
 from umbel.k8s.resources.legacy import DEPLOYMENT_MODE
@@ -24,13 +24,19 @@ def canary_findings(service: Service) -> Iterator[Finding]:
         return
     if deployment_mode(service) != "Standard":
         yield service.finding(
-            "error", CODE, path, "spec.canary needs the deployment mode Standard",
+            "error",
+            CODE,
+            path,
+            "spec.canary needs the deployment mode Standard",
             f"set the annotation {DEPLOYMENT_MODE}: Standard",
         )
     total = sum(one.traffic_percent for one in canaries)
     if total > 100:
         yield service.finding(
-            "error", CODE, path, f"the canaries get {total} % of the traffic together",
+            "error",
+            CODE,
+            path,
+            f"the canaries get {total} % of the traffic together",
             "let trafficPercent sum to at most 100; the stable predictor gets the rest",
         )
     yield from _names(service)
@@ -42,8 +48,11 @@ def _names(service: Service) -> Iterator[Finding]:
     stable = service.spec.predictor.name
     if not stable:
         yield service.finding(
-            "error", CODE, ("spec", "predictor", "name"),
-            "with spec.canary the stable predictor needs a name", "add 'name: stable'",
+            "error",
+            CODE,
+            ("spec", "predictor", "name"),
+            "with spec.canary the stable predictor needs a name",
+            "add 'name: stable'",
         )
     seen = {stable} if stable else set()
     for index, one in enumerate(service.spec.canary):
@@ -55,7 +64,10 @@ def _names(service: Service) -> Iterator[Finding]:
             )
         elif name in seen:
             yield service.finding(
-                "error", CODE, path, f"the predictor name {name!r} is used twice",
+                "error",
+                CODE,
+                path,
+                f"the predictor name {name!r} is used twice",
                 "give each variant its own name",
             )
         seen.add(name)
@@ -65,10 +77,36 @@ def _entry(service: Service, canary: Canary, path: Path) -> Iterator[Finding]:
     predictor: Predictor = canary.predictor
     if not 0 <= canary.traffic_percent <= 100:
         yield service.finding(
-            "error", CODE, (*path, "trafficPercent"),
+            "error",
+            CODE,
+            (*path, "trafficPercent"),
             f"trafficPercent must be from 0 to 100; got {canary.traffic_percent}",
             "use a percentage",
         )
+    yield from _forbidden(service, predictor, path)
+    blocks = [name for name, _ in predictor.model_blocks]
+    if len(blocks) > 1:
+        yield service.finding(
+            "error",
+            CODE,
+            (*path, "predictor"),
+            f"a canary may have one model block; got {', '.join(blocks)}",
+            "keep one",
+        )
+    stable = service.spec.predictor.min_replicas
+    most = 1 if stable is None else stable
+    if predictor.min_replicas is not None and predictor.min_replicas > most:
+        yield service.finding(
+            "error",
+            CODE,
+            (*path, "predictor", "minReplicas"),
+            f"minReplicas ({predictor.min_replicas}) is greater than the stable predictor's "
+            f"({most})",
+            f"use {most} or less",
+        )
+
+
+def _forbidden(service: Service, predictor: Predictor, path: Path) -> Iterator[Finding]:
     for field, given in (
         ("workerSpec", predictor.worker_spec is not None),
         ("maxReplicas", predictor.max_replicas != 0),
@@ -78,21 +116,9 @@ def _entry(service: Service, canary: Canary, path: Path) -> Iterator[Finding]:
     ):
         if given:
             yield service.finding(
-                "error", CODE, (*path, "predictor", field), f"a canary may not have {field}",
+                "error",
+                CODE,
+                (*path, "predictor", field),
+                f"a canary may not have {field}",
                 "remove it; canaries scale by their share of the traffic",
             )
-    blocks = [name for name, _ in predictor.model_blocks]
-    if len(blocks) > 1:
-        yield service.finding(
-            "error", CODE, (*path, "predictor"),
-            f"a canary may have one model block; got {', '.join(blocks)}", "keep one",
-        )
-    stable = service.spec.predictor.min_replicas
-    most = 1 if stable is None else stable
-    if predictor.min_replicas is not None and predictor.min_replicas > most:
-        yield service.finding(
-            "error", CODE, (*path, "predictor", "minReplicas"),
-            f"minReplicas ({predictor.min_replicas}) is greater than the stable predictor's "
-            f"({most})",
-            f"use {most} or less",
-        )

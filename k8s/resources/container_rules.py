@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from umbel.graph.findings import Finding
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.resources.container import Container
 from umbel.k8s.resources.pod import PodSpec
 from umbel.k8s.resources.resource import Resource
@@ -20,7 +20,8 @@ PARALLEL_SIZES = ("PIPELINE_PARALLEL_SIZE", "TENSOR_PARALLEL_SIZE")
 ACCELERATORS = frozenset({"nvidia.com/gpu", "amd.com/gpu", "intel.com/gpu", "habana.ai/gaudi"})
 
 ACCELERATOR_FIX = (
-    "use one of " + ", ".join(sorted(ACCELERATORS))
+    "use one of "
+    + ", ".join(sorted(ACCELERATORS))
     + ", or list it in the annotation serving.kserve.io/gpu-resource-types"
 )
 
@@ -33,7 +34,8 @@ def blocked_variables(
 ) -> Iterator[Finding]:
     """A finding for each blocked variable in a pod's containers and init containers."""
     for field, containers in (
-        ("containers", pod.containers), ("initContainers", pod.init_containers),
+        ("containers", pod.containers),
+        ("initContainers", pod.init_containers),
     ):
         for index, container in enumerate(containers):
             yield from blocked_in(resource, code, container, (*path, field, index))
@@ -46,15 +48,15 @@ def blocked_in(
     for index, variable in enumerate(container.env):
         if variable.name in BLOCKED_VARIABLES:
             yield resource.finding(
-                "error", code, (*path, "env", index),
+                "error",
+                code,
+                (*path, "env", index),
                 f"{variable.name} may not be set: it would replace the server's own code",
                 "remove it; install the packages into the image instead",
             )
 
 
-def unknown_accelerators(
-    container: Container, annotations: Mapping[str, str]
-) -> tuple[str, ...]:
+def unknown_accelerators(container: Container, annotations: Mapping[str, str]) -> tuple[str, ...]:
     """Requested resources that are neither basic nor a GPU type that is known."""
     try:
         listed = json.loads(annotations.get(_OWN_TYPES, "[]"))
@@ -72,6 +74,9 @@ def parallel_sizes(
     for name, size in (("pipelineParallelSize", pipeline), ("tensorParallelSize", tensor)):
         if size is not None and size < 1:
             yield resource.finding(
-                "error", code, (*path, name), f"{name} must be at least 1; got {size}",
+                "error",
+                code,
+                (*path, name),
+                f"{name} must be at least 1; got {size}",
                 "use 1 or more",
             )

@@ -18,8 +18,11 @@ KNATIVE_HPA = "hpa.autoscaling.knative.dev"
 Mode = Literal["Standard", "Knative", "ModelMesh", ""]
 
 _MODES: dict[str, Mode] = {
-    "Standard": "Standard", "RawDeployment": "Standard",
-    "Knative": "Knative", "Serverless": "Knative", "ModelMesh": "ModelMesh",
+    "Standard": "Standard",
+    "RawDeployment": "Standard",
+    "Knative": "Knative",
+    "Serverless": "Knative",
+    "ModelMesh": "ModelMesh",
 }
 
 

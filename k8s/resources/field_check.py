@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from umbel.graph.findings import Severity
-from umbel.graph.yaml_source import Path, path_text
+from umbel.graph.yaml_paths import Path, path_text
 from umbel.k8s.resources.field_types import Fields, FieldType, fields_of
 
 QUANTITY = re.compile(
@@ -96,9 +96,7 @@ def _list(problems: list[FieldProblem], value: Any, kind: FieldType, path: Path)
     if not isinstance(value, list):
         return _wrong(problems, path, "a list", value, "start each entry with '- '")
     item = FieldType(kind.base, "one", kind.choices)
-    cleaned = (
-        _value(problems, entry, item, (*path, index)) for index, entry in enumerate(value)
-    )
+    cleaned = (_value(problems, entry, item, (*path, index)) for index, entry in enumerate(value))
     return [
         {} if entry is _NOTHING and fields_of(kind.base) else entry
         for entry in cleaned
@@ -110,9 +108,7 @@ def _map(problems: list[FieldProblem], value: Any, kind: FieldType, path: Path) 
     if not isinstance(value, dict):
         return _wrong(problems, path, "a mapping", value, "write 'name: value' lines below it")
     item = FieldType(kind.base, "one", kind.choices)
-    cleaned = {
-        key: _value(problems, entry, item, (*path, key)) for key, entry in value.items()
-    }
+    cleaned = {key: _value(problems, entry, item, (*path, key)) for key, entry in value.items()}
     empty: Any = {} if fields_of(kind.base) else ""
     return {
         key: empty if value[key] is None else entry
@@ -137,7 +133,10 @@ def _object(problems: list[FieldProblem], value: Any, fields: Fields, path: Path
         if kind.required and value.get(key) is None:
             problems.append(
                 FieldProblem(
-                    "error", "UMB-K018", (*path, key), f"{path_text((*path, key))} is required",
+                    "error",
+                    "UMB-K018",
+                    (*path, key),
+                    f"{path_text((*path, key))} is required",
                     f"add '{key}:' here",
                 )
             )
@@ -196,7 +195,9 @@ def _text(problems: list[FieldProblem], value: Any, kind: FieldType, path: Path)
         allowed = ", ".join(choice or '""' for choice in kind.choices)
         problems.append(
             FieldProblem(
-                "error", "UMB-K017", path,
+                "error",
+                "UMB-K017",
+                path,
                 f"{path_text(path)} must be one of {allowed}; got {value!r}",
                 f"did you mean {guess!r}?" if guess else f"use one of {allowed}",
             )
@@ -218,9 +219,7 @@ def _number(problems: list[FieldProblem], value: Any, base: str, path: Path) -> 
     return value
 
 
-def _wrong(
-    problems: list[FieldProblem], path: Path, expected: str, value: Any, fix: str
-) -> Any:
+def _wrong(problems: list[FieldProblem], path: Path, expected: str, value: Any, fix: str) -> Any:
     where = path_text(path) or "the document"
     message = f"{where} must be {expected}; got {shape_of(value)}"
     problems.append(FieldProblem("error", "UMB-K016", path, message, fix))

@@ -37,7 +37,9 @@ def _root(graph: Graph) -> Iterator[Finding]:
     guess = closest(ROOT, nodes) or (next(iter(nodes)) if len(nodes) == 1 else "")
     listed = ", ".join(nodes) or "none"
     yield graph.finding(
-        "error", "UMB-K102", ("spec", "nodes"),
+        "error",
+        "UMB-K102",
+        ("spec", "nodes"),
         f"a graph starts at its node 'root', which is not there; the nodes are: {listed}",
         f"rename the node {guess!r} to 'root'" if guess else "name the first node 'root'",
     )
@@ -48,7 +50,9 @@ def _step_names(graph: Graph, name: str, node: GraphNode) -> Iterator[Finding]:
     for index, step in enumerate(node.steps):
         if step.name and step.name in first:
             yield graph.finding(
-                "error", "UMB-K103", ("spec", "nodes", name, "steps", index, "name"),
+                "error",
+                "UMB-K103",
+                ("spec", "nodes", name, "steps", index, "name"),
                 f"node {name!r} has two steps named {step.name!r} "
                 f"(steps {first[step.name]} and {index})",
                 f"rename one of them, say to '{step.name}-{index}'",
@@ -64,13 +68,19 @@ def _targets(graph: Graph, name: str, index: int, step: GraphStep) -> Iterator[F
     where = f"{step_text(step, index)} of node {name!r}"
     if not step.targets:
         yield graph.finding(
-            "error", "UMB-K104", path, f"{where} has no target",
+            "error",
+            "UMB-K104",
+            path,
+            f"{where} has no target",
             "give it one of nodeName, serviceName or serviceUrl",
         )
         return
     given = " and ".join(f"{field} {value!r}" for field, value in step.targets)
     yield graph.finding(
-        "error", "UMB-K105", path, f"{where} has {len(step.targets)} targets: {given}",
+        "error",
+        "UMB-K105",
+        path,
+        f"{where} has {len(step.targets)} targets: {given}",
         "keep one of nodeName, serviceName and serviceUrl",
     )
 
@@ -85,7 +95,9 @@ def _weights(graph: Graph, name: str, node: GraphNode) -> Iterator[Finding]:
             broken = True
             target = step.targets[0][1] if step.targets else "nothing"
             yield graph.finding(
-                "error", "UMB-K106", (*path, index),
+                "error",
+                "UMB-K106",
+                (*path, index),
                 f"{step_text(step, index)} (to {target!r}) of the Splitter {name!r} has no weight",
                 "add 'weight:', the percentage of requests it gets",
             )
@@ -93,7 +105,9 @@ def _weights(graph: Graph, name: str, node: GraphNode) -> Iterator[Finding]:
     if node.steps and not broken and total != 100:
         weights = " + ".join(str(step.weight) for step in node.steps)
         yield graph.finding(
-            "error", "UMB-K107", path,
+            "error",
+            "UMB-K107",
+            path,
             f"the weights of the Splitter {name!r} must sum to 100; got {weights} = {total}",
             "change the weights so that they sum to 100",
         )

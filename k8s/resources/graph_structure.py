@@ -42,11 +42,14 @@ def _dangling(graph: Graph) -> Iterator[Finding]:
                 continue
             guess = closest(step.node_name, nodes)
             yield graph.finding(
-                "error", "UMB-K110", ("spec", "nodes", name, "steps", index, "nodeName"),
+                "error",
+                "UMB-K110",
+                ("spec", "nodes", name, "steps", index, "nodeName"),
                 f"{step_text(step, index)} of node {name!r} goes to the node "
                 f"{step.node_name!r}, which does not exist; the nodes are: {', '.join(nodes)}",
-                f"did you mean {guess!r}?" if guess else
-                "declare the node, or use serviceName if it is an InferenceService",
+                f"did you mean {guess!r}?"
+                if guess
+                else "declare the node, or use serviceName if it is an InferenceService",
             )
 
 
@@ -55,7 +58,9 @@ def _empty(graph: Graph) -> Iterator[Finding]:
         path = ("spec", "nodes", name, "steps")
         if not node.steps and not graph.is_broken(path):
             yield graph.finding(
-                "error", "UMB-K112", path,
+                "error",
+                "UMB-K112",
+                path,
                 f"node {name!r} has no steps; KServe's router crashes on it",
                 "add a step, or remove the node and the steps that go to it",
             )
@@ -84,7 +89,9 @@ def _circle(graph: Graph, trail: list[str], index: int, target: str) -> Finding:
     name = trail[-1]
     circle = " -> ".join([*trail[trail.index(target) :], target])
     return graph.finding(
-        "error", "UMB-K111", ("spec", "nodes", name, "steps", index, "nodeName"),
+        "error",
+        "UMB-K111",
+        ("spec", "nodes", name, "steps", index, "nodeName"),
         f"the nodes call each other in a circle: {circle}; a request would never end",
         f"let this step of {name!r} go to another node or to a service",
     )
@@ -103,7 +110,9 @@ def _unreachable(graph: Graph) -> Iterator[Finding]:
     for name in edges:
         if name not in reached:
             yield graph.finding(
-                "warning", "UMB-K122", ("spec", "nodes", name),
+                "warning",
+                "UMB-K122",
+                ("spec", "nodes", name),
                 f"no step that starts at 'root' leads to node {name!r}",
                 f"remove it, or add a step with 'nodeName: {name}'",
             )

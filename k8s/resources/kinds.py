@@ -26,9 +26,17 @@ CLUSTER_WIDE = frozenset({"ClusterServingRuntime"})
 """Kinds that stand in no namespace."""
 
 UNSERVED_KINDS = (
-    "LLMInferenceService", "LLMInferenceServiceConfig", "ClusterStorageContainer",
-    "LocalModelCache", "LocalModelNamespaceCache", "LocalModelNode", "LocalModelNodeGroup",
-    "KernelCache", "KernelCacheCapture", "KernelCacheNode", "KernelCacheNodeGroup",
+    "LLMInferenceService",
+    "LLMInferenceServiceConfig",
+    "ClusterStorageContainer",
+    "LocalModelCache",
+    "LocalModelNamespaceCache",
+    "LocalModelNode",
+    "LocalModelNodeGroup",
+    "KernelCache",
+    "KernelCacheCapture",
+    "KernelCacheNode",
+    "KernelCacheNodeGroup",
 )
 """Kinds of KServe's group that umbel has no use for."""
 
@@ -57,16 +65,20 @@ class Identity:
         data = document.data
         if not isinstance(data, dict):
             return Finding(
-                "error", "UMB-K011",
+                "error",
+                "UMB-K011",
                 f"expected a Kubernetes resource (apiVersion, kind, ...); got {shape_of(data)}",
-                document.place(), "remove the document, or the stray --- before it",
+                document.place(),
+                "remove the document, or the stray --- before it",
             )
         for key in ("apiVersion", "kind"):
             value = data.get(key)
             if not isinstance(value, str) or not value:
                 got = "it is missing" if value is None else f"got {shape_of(value)}"
                 return Finding(
-                    "error", "UMB-K011", f"a Kubernetes resource needs {key}; {got}",
+                    "error",
+                    "UMB-K011",
+                    f"a Kubernetes resource needs {key}; {got}",
                     document.place(key),
                     f"add {key}, as in 'apiVersion: {GROUP}/v1beta1', 'kind: InferenceService'",
                 )
@@ -82,13 +94,21 @@ def refusal(identity: Identity, document: Document) -> Finding:
         if kind in known:
             return _wrong_version(identity, document)
         return Finding(
-            "notice", "UMB-K010", f"{kind} ({identity.api_version}) is ignored",
-            document.place("kind"), "nothing to do", f"{kind} {_name(document)}".strip(),
+            "notice",
+            "UMB-K010",
+            f"{kind} ({identity.api_version}) is ignored",
+            document.place("kind"),
+            "nothing to do",
+            f"{kind} {_name(document)}".strip(),
         )
     if kind in UNSERVED_KINDS:
         return Finding(
-            "warning", "UMB-K013", f"umbel does not serve {kind}; it is ignored",
-            document.place("kind"), "deploy it with KServe", f"{kind} {_name(document)}".strip(),
+            "warning",
+            "UMB-K013",
+            f"umbel does not serve {kind}; it is ignored",
+            document.place("kind"),
+            "deploy it with KServe",
+            f"{kind} {_name(document)}".strip(),
         )
     return _wrong_version(identity, document)
 
@@ -99,13 +119,19 @@ def _wrong_version(identity: Identity, document: Document) -> Finding:
         right = versions[identity.kind]
         message = f"{identity.kind} is {right}; got {identity.api_version}"
         return Finding(
-            "error", "UMB-K012", message, document.place("apiVersion"),
-            f"write 'apiVersion: {right}'", f"{identity.kind} {_name(document)}".strip(),
+            "error",
+            "UMB-K012",
+            message,
+            document.place("apiVersion"),
+            f"write 'apiVersion: {right}'",
+            f"{identity.kind} {_name(document)}".strip(),
         )
     guess = closest(identity.kind, versions)
     kinds = ", ".join(sorted(versions))
     return Finding(
-        "error", "UMB-K012", f"{identity.api_version} has no kind {identity.kind!r}",
+        "error",
+        "UMB-K012",
+        f"{identity.api_version} has no kind {identity.kind!r}",
         document.place("kind"),
         f"did you mean {guess!r}?" if guess else f"use one of {kinds}",
     )

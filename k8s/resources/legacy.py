@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from umbel.graph.yaml_source import Path, path_text
+from umbel.graph.yaml_paths import Path, path_text
 from umbel.k8s.resources.predictor import FRAMEWORKS
 from umbel.k8s.resources.resource import Move
 
@@ -158,9 +158,7 @@ def _component(
     return converted
 
 
-def _block(
-    conversion: Conversion, block: dict[str, Any], new: Path, old: Path
-) -> dict[str, Any]:
+def _block(conversion: Conversion, block: dict[str, Any], new: Path, old: Path) -> dict[str, Any]:
     converted = dict(block)
     if "modelUri" in converted and "storageUri" not in converted:
         converted["storageUri"] = converted.pop("modelUri")

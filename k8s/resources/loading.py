@@ -61,8 +61,13 @@ class Loaded:
     def resources(self) -> tuple[Resource[Declared], ...]:
         """All of them."""
         return (
-            *self.inference_services, *self.inference_graphs, *self.runtimes,
-            *self.trained_models, *self.config_maps, *self.secrets, *self.service_accounts,
+            *self.inference_services,
+            *self.inference_graphs,
+            *self.runtimes,
+            *self.trained_models,
+            *self.config_maps,
+            *self.secrets,
+            *self.service_accounts,
         )
 
 
@@ -128,8 +133,14 @@ def _build(
         spec = model()
     namespace = "" if kind in CLUSTER_WIDE else metadata.get("namespace") or DEFAULT_NAMESPACE
     return Resource(
-        kind, metadata.get("name", ""), namespace, spec, data, document,
-        tuple(conversion.moves) if conversion else (), check.broken,
+        kind,
+        metadata.get("name", ""),
+        namespace,
+        spec,
+        data,
+        document,
+        tuple(conversion.moves) if conversion else (),
+        check.broken,
     )
 
 
@@ -139,19 +150,25 @@ def _conversion_findings(
     if conversion is None:
         return
     yield Finding(
-        "notice", "UMB-K014", "; ".join(conversion.done), resource.document.place("apiVersion"),
-        "nothing to do; to silence this, write the resource in today's form", resource.subject,
+        "notice",
+        "UMB-K014",
+        "; ".join(conversion.done),
+        resource.document.place("apiVersion"),
+        "nothing to do; to silence this, write the resource in today's form",
+        resource.subject,
     )
     for path, reason in conversion.lost:
         yield Finding(
-            "warning", "UMB-K022", f"left out while converting: {reason}",
-            resource.document.place(path), "remove the field", resource.subject,
+            "warning",
+            "UMB-K022",
+            f"left out while converting: {reason}",
+            resource.document.place(path),
+            "remove the field",
+            resource.subject,
         )
 
 
-def _field_findings(
-    resource: Resource[Any], problems: Sequence[FieldProblem]
-) -> Iterator[Finding]:
+def _field_findings(resource: Resource[Any], problems: Sequence[FieldProblem]) -> Iterator[Finding]:
     for one in problems:
         yield resource.finding(one.severity, one.code, one.path, one.message, one.fix)
 
@@ -160,7 +177,10 @@ def _name_findings(resource: Resource[Any]) -> Iterator[Finding]:
     path = ("metadata", "name")
     if not resource.name and not resource.is_broken(path):
         yield resource.finding(
-            "error", "UMB-K019", path, f"this {resource.kind} has no name",
+            "error",
+            "UMB-K019",
+            path,
+            f"this {resource.kind} has no name",
             "add 'name: my-name' below metadata",
         )
 
@@ -171,7 +191,9 @@ def _extension_findings(resource: Resource[Any]) -> Iterator[Finding]:
     for name, _ in resource.spec.explainer.blocks:
         if name in EXPLAINER_BLOCKS[1:]:
             yield resource.finding(
-                "notice", "UMB-K021", ("spec", "explainer", name),
+                "notice",
+                "UMB-K021",
+                ("spec", "explainer", name),
                 f"KServe no longer has explainer.{name}; umbel serves it as an extension",
                 "nothing to do; today's KServe wants a container in explainer.containers",
             )

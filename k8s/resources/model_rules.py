@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from umbel.graph.findings import Finding
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.resources.deployment_mode import deployment_mode
 from umbel.k8s.resources.inference_service import InferenceServiceSpec
 from umbel.k8s.resources.legacy import DEPLOYMENT_MODE
@@ -29,8 +29,13 @@ def runtime_of(
     if model is None:
         return None
     return select_runtime(
-        model.model_format.name, model.model_format.version, model.protocol_version,
-        model.runtime, False, namespace, runtimes,
+        model.model_format.name,
+        model.model_format.version,
+        model.protocol_version,
+        model.runtime,
+        False,
+        namespace,
+        runtimes,
         multi_node=predictor.worker_spec is not None,
     )
 
@@ -39,7 +44,9 @@ def model_findings(service: Service, runtimes: Sequence[Runtime]) -> Iterator[Fi
     """A model without a format, and one that no runtime serves."""
     if deployment_mode(service) == "ModelMesh":
         yield service.finding(
-            "warning", "UMB-K225", ("metadata", "annotations", DEPLOYMENT_MODE),
+            "warning",
+            "UMB-K225",
+            ("metadata", "annotations", DEPLOYMENT_MODE),
             "ModelMesh is no longer developed; umbel serves the model on its own",
             "remove the annotation, or use Standard",
         )
@@ -59,7 +66,9 @@ def trained_model_findings(
     path: Path = ("spec", "model", "storageUri")
     if uri.partition("://")[0] not in TRAINED_MODEL_SCHEMES and not model.is_broken(path):
         yield model.finding(
-            "error", "UMB-K402", path,
+            "error",
+            "UMB-K402",
+            path,
             f"the storage URI must start with one of "
             f"{', '.join(f'{one}://' for one in TRAINED_MODEL_SCHEMES)}; got {uri!r}",
             "put the model there, or give it an InferenceService of its own",
@@ -68,7 +77,9 @@ def trained_model_findings(
     known = {one.name for one in services if one.namespace == model.namespace}
     if wanted and wanted not in known:
         yield model.finding(
-            "warning", "UMB-K403", ("spec", "inferenceService"),
+            "warning",
+            "UMB-K403",
+            ("spec", "inferenceService"),
             f"the service {wanted!r} is not in these files: it must already be running",
             "add its file, or check the name",
         )
@@ -88,7 +99,10 @@ def _served(
             return
         if predictor.model is not None and not predictor.model.model_format.name:
             yield service.finding(
-                "error", "UMB-K218", where, "the model has no modelFormat",
+                "error",
+                "UMB-K218",
+                where,
+                "the model has no modelFormat",
                 "add 'modelFormat:' with a name, as sklearn",
             )
             return
@@ -96,6 +110,4 @@ def _served(
             where = (*path, name, "runtime")
     choice = runtime_of(predictor, service.namespace, runtimes)
     if isinstance(choice, Finding):
-        yield dataclasses.replace(
-            choice, place=service.place(*where), subject=service.subject
-        )
+        yield dataclasses.replace(choice, place=service.place(*where), subject=service.subject)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from umbel.graph.findings import Finding
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.resources.container import Container
 from umbel.k8s.resources.container_rules import (
     ACCELERATOR_FIX,
@@ -32,8 +32,11 @@ def multi_node_findings(service: Service) -> Iterator[Finding]:
     path: Path = ("spec", "predictor", "workerSpec")
     if len(worker.containers) > 1:
         yield service.finding(
-            "error", CODE, (*path, "containers"),
-            f"workerSpec may have one container; got {len(worker.containers)}", "keep one",
+            "error",
+            CODE,
+            (*path, "containers"),
+            f"workerSpec may have one container; got {len(worker.containers)}",
+            "keep one",
         )
     yield from parallel_sizes(
         service, CODE, path, worker.pipeline_parallel_size, worker.tensor_parallel_size
@@ -48,7 +51,10 @@ def _model(service: Service, model: Model, path: Path) -> Iterator[Finding]:
     for name in PARALLEL_SIZES:
         if model.env_value(name) is not None:
             yield service.finding(
-                "error", CODE, (*path, "env"), f"{name} must not be set in the environment",
+                "error",
+                CODE,
+                (*path, "env"),
+                f"{name} must not be set in the environment",
                 "set pipelineParallelSize or tensorParallelSize in workerSpec",
             )
     yield from _accelerators(service, model, path)
@@ -56,14 +62,18 @@ def _model(service: Service, model: Model, path: Path) -> Iterator[Finding]:
     if scheme not in ("pvc", "oci"):
         got = repr(model.storage_uri) if model.storage_uri else "none"
         yield service.finding(
-            "error", CODE, (*path, "storageUri"),
+            "error",
+            CODE,
+            (*path, "storageUri"),
             f"a multi-node predictor needs a storageUri with pvc:// or oci://; got {got}",
             "put the model on a volume all machines can mount, as pvc://claim/path",
         )
     scaler = service.annotations.get(AUTOSCALER_CLASS)
     if scaler != "none":
         yield service.finding(
-            "error", CODE, ("metadata", "annotations", AUTOSCALER_CLASS),
+            "error",
+            CODE,
+            ("metadata", "annotations", AUTOSCALER_CLASS),
             f"a multi-node predictor is not autoscaled; got {scaler or 'no autoscalerClass'}",
             f'set the annotation {AUTOSCALER_CLASS}: "none"',
         )

@@ -19,7 +19,9 @@ def name_findings(resource: Resource[Any], code: str) -> Iterator[Finding]:
         return
     better = re.sub(r"^[^a-z]+|-+$", "", re.sub(r"[^-a-z0-9]+", "-", name.lower()))
     yield resource.finding(
-        "error", code, ("metadata", "name"),
+        "error",
+        code,
+        ("metadata", "name"),
         f"the name {name!r} must match {NAME.pattern}: lower case letters, digits and '-', "
         "a letter first and no '-' last",
         f"rename it to {better!r}" if better else "use a name such as 'my-name'",

@@ -12,8 +12,16 @@ from umbel.k8s.resources.declared import Declared
 from umbel.k8s.resources.pod import PodSpec
 
 FRAMEWORKS = (
-    "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "pmml",
-    "lightgbm", "paddle",
+    "sklearn",
+    "xgboost",
+    "tensorflow",
+    "pytorch",
+    "triton",
+    "onnx",
+    "huggingface",
+    "pmml",
+    "lightgbm",
+    "paddle",
 )
 """The predictor's blocks that are named after a model format."""
 
@@ -112,12 +120,8 @@ class Predictor(Component):
         name, block = self.model_blocks[0]
         if isinstance(block, Model):
             protocol = "v2" if block.model_format.name in V2_FORMATS else None
-            return block.model_copy(
-                update={"protocol_version": block.protocol_version or protocol}
-            )
+            return block.model_copy(update={"protocol_version": block.protocol_version or protocol})
         protocol = block.protocol_version or ("v2" if name in V2_FRAMEWORKS else None)
         return Model(
             **{field: getattr(block, field) for field in FrameworkModel.model_fields}
-        ).model_copy(
-            update={"model_format": ModelFormat(name=name), "protocol_version": protocol}
-        )
+        ).model_copy(update={"model_format": ModelFormat(name=name), "protocol_version": protocol})

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from umbel.graph.findings import Finding, Place, Severity
-from umbel.graph.yaml_source import Document, Path, PathPart, parse_path
+from umbel.graph.yaml_paths import Path, PathPart, parse_path
+from umbel.graph.yaml_source import Document
 from umbel.k8s.resources.declared import Declared
 
 SpecT_co = TypeVar("SpecT_co", bound=Declared, covariant=True)
@@ -71,9 +72,7 @@ class Resource(Generic[SpecT_co]):
             parts = (*best.old, *parts[len(best.new) :])
         return self.document.place(parts)
 
-    def finding(
-        self, severity: Severity, code: str, path: Path, message: str, fix: str
-    ) -> Finding:
+    def finding(self, severity: Severity, code: str, path: Path, message: str, fix: str) -> Finding:
         """A finding about the field at ``path``."""
         return Finding(severity, code, message, self.place(*path), fix, self.subject)
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from umbel.graph.findings import Finding, Severity
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.resources.container import Container
 from umbel.k8s.resources.container_rules import (
     ACCELERATOR_FIX,
@@ -30,9 +30,7 @@ def runtime_findings(resource: RuntimeResource) -> Iterator[Finding]:
     yield from _priorities(resource)
     yield from blocked_variables(resource, "UMB-K307", spec, ("spec",))
     if spec.worker_spec is not None:
-        yield from blocked_variables(
-            resource, "UMB-K307", spec.worker_spec, ("spec", "workerSpec")
-        )
+        yield from blocked_variables(resource, "UMB-K307", spec.worker_spec, ("spec", "workerSpec"))
         yield from _workers(resource)
 
 
@@ -62,12 +60,16 @@ def _clash(
     for index, one in enumerate(spec.supported_model_formats):
         for two in there.supported_model_formats:
             if (
-                one.auto_select and two.auto_select
-                and one.name.lower() == two.name.lower() and one.version == two.version
-                and one.priority is not None and one.priority == two.priority
+                one.auto_select
+                and two.auto_select
+                and one.name.lower() == two.name.lower()
+                and one.version == two.version
+                and one.priority is not None
+                and one.priority == two.priority
             ):
                 yield resource.finding(
-                    severity, "UMB-K302",
+                    severity,
+                    "UMB-K302",
                     ("spec", "supportedModelFormats", index, "priority"),
                     f"{whose} also has priority {one.priority} for {one.name} "
                     f"{one.version or '(any version)'} and a protocol in common; KServe refuses "
@@ -82,7 +84,9 @@ def _priorities(resource: RuntimeResource) -> Iterator[Finding]:
         path: Path = ("spec", "supportedModelFormats", index, "priority")
         if one.priority is not None and one.priority < 1:
             yield resource.finding(
-                "error", "UMB-K308", path,
+                "error",
+                "UMB-K308",
+                path,
                 f"the priority of {one.name} must be at least 1; got {one.priority}",
                 "use 1 or more; the higher one wins",
             )
@@ -90,7 +94,9 @@ def _priorities(resource: RuntimeResource) -> Iterator[Finding]:
             continue
         if first.setdefault(one.name, one.priority) != one.priority:
             yield resource.finding(
-                "error", "UMB-K301", path,
+                "error",
+                "UMB-K301",
+                path,
                 f"{one.name} has priority {one.priority} here and {first[one.name]} above",
                 "give all versions of a format the same priority",
             )
@@ -103,7 +109,9 @@ def _workers(resource: RuntimeResource) -> Iterator[Finding]:
         return
     if len(worker.containers) != 1 and not resource.is_broken((*path, "containers")):
         yield resource.finding(
-            "error", "UMB-K303", (*path, "containers"),
+            "error",
+            "UMB-K303",
+            (*path, "containers"),
             f"workerSpec must have exactly one container; got {len(worker.containers)}",
             "keep the container named 'worker-container'",
         )
@@ -114,22 +122,26 @@ def _workers(resource: RuntimeResource) -> Iterator[Finding]:
     for name in PARALLEL_SIZES:
         if head is not None and head.env_value(name) is not None:
             yield resource.finding(
-                "error", "UMB-K304", ("spec", "containers"),
+                "error",
+                "UMB-K304",
+                ("spec", "containers"),
                 f"{name} must not be set in the environment of 'kserve-container'",
                 "set pipelineParallelSize or tensorParallelSize in workerSpec",
             )
     for place, container in (
-        ("containers", head), ("workerSpec", worker.container("worker-container")),
+        ("containers", head),
+        ("workerSpec", worker.container("worker-container")),
     ):
         if container is not None:
             yield from _accelerators(resource, container, ("spec", place))
 
 
-def _accelerators(
-    resource: RuntimeResource, container: Container, path: Path
-) -> Iterator[Finding]:
+def _accelerators(resource: RuntimeResource, container: Container, path: Path) -> Iterator[Finding]:
     for kind in unknown_accelerators(container, resource.spec.annotations):
         yield resource.finding(
-            "error", "UMB-K304", path,
-            f"unknown GPU resource {kind!r} in container {container.name!r}", ACCELERATOR_FIX,
+            "error",
+            "UMB-K304",
+            path,
+            f"unknown GPU resource {kind!r} in container {container.name!r}",
+            ACCELERATOR_FIX,
         )

@@ -159,18 +159,21 @@ def _named(
         names = sorted({one.name for one in visible})
         guess = closest(name, names)
         return _failure(
-            "RuntimeNotRecognized", f"there is no serving runtime {name!r}",
+            "RuntimeNotRecognized",
+            f"there is no serving runtime {name!r}",
             f"did you mean {guess!r}?" if guess else f"use one of: {', '.join(names)}",
         )
     one = found[0]
     if one.spec.disabled:
         return _failure(
-            "RuntimeDisabled", f"the serving runtime {name!r} is disabled",
+            "RuntimeDisabled",
+            f"the serving runtime {name!r} is disabled",
             "name another runtime, or remove 'runtime' to have one chosen",
         )
     if protocol is not None and not one.supports_protocol(protocol):
         return _failure(
-            "NoSupportingRuntime", f"the serving runtime {name!r} does not speak {protocol}",
+            "NoSupportingRuntime",
+            f"the serving runtime {name!r} does not speak {protocol}",
             f"set protocolVersion to one of: {', '.join(one.spec.protocol_versions)}",
         )
     if not one.supports_format(model_format, version, automatic=False):
@@ -195,9 +198,11 @@ def _none_fits(
         names = {f.name for one in visible for f in one.spec.supported_model_formats}
         guess = closest(model_format, names)
         return _failure(
-            "NoSupportingRuntime", f"no serving runtime serves the model format {model_format!r}",
-            f"did you mean {guess!r}?" if guess else
-            f"use one of {', '.join(sorted(names))}, or declare a ServingRuntime for it",
+            "NoSupportingRuntime",
+            f"no serving runtime serves the model format {model_format!r}",
+            f"did you mean {guess!r}?"
+            if guess
+            else f"use one of {', '.join(sorted(names))}, or declare a ServingRuntime for it",
         )
     rows = "; ".join(
         f"{one.name}: {_formats_text([one], model_format)}"

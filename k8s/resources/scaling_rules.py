@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from umbel.graph.findings import Finding
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.resources.component import Component, MetricTarget, ScalingMetric
 from umbel.k8s.resources.deployment_mode import autoscaler, deployment_mode
 from umbel.k8s.resources.inference_service import InferenceServiceSpec
@@ -36,12 +36,17 @@ def _canary_percent(service: Service, component: Component, path: Path) -> Itera
     where = (*path, "canaryTrafficPercent")
     if not 0 <= percent <= 100:
         yield service.finding(
-            "error", "UMB-K220", where,
-            f"canaryTrafficPercent must be from 0 to 100; got {percent}", "use a percentage",
+            "error",
+            "UMB-K220",
+            where,
+            f"canaryTrafficPercent must be from 0 to 100; got {percent}",
+            "use a percentage",
         )
     elif deployment_mode(service) == "Standard":
         yield service.finding(
-            "warning", "UMB-K220", where,
+            "warning",
+            "UMB-K220",
+            where,
             "canaryTrafficPercent has no effect in Standard mode: KServe ignores it",
             "use spec.canary, or deploymentMode: Knative",
         )
@@ -69,7 +74,8 @@ def _hpa(component: Component) -> Iterator[Complaint]:
     metric = component.scale_metric or "cpu"
     if metric not in ("cpu", "memory"):
         yield (
-            ("scaleMetric",), f"the HPA scales by cpu or memory; got {metric!r}",
+            ("scaleMetric",),
+            f"the HPA scales by cpu or memory; got {metric!r}",
             "use one of the two, or deploymentMode: Knative",
         )
     target = component.scale_target
@@ -83,7 +89,8 @@ def _hpa(component: Component) -> Iterator[Complaint]:
         path: Path = ("autoScaling", "metrics", index)
         if one.type and one.type != "Resource":
             yield (
-                path, f"the HPA takes only metrics of type Resource; got {one.type}",
+                path,
+                f"the HPA takes only metrics of type Resource; got {one.type}",
                 "use Resource, or autoscalerClass: keda",
             )
         elif one.type and one.resource is None:
@@ -93,7 +100,8 @@ def _hpa(component: Component) -> Iterator[Complaint]:
 def _keda(component: Component) -> Iterator[Complaint]:
     if component.scale_metric is not None:
         yield (
-            ("scaleMetric",), "KEDA does not take scaleMetric",
+            ("scaleMetric",),
+            "KEDA does not take scaleMetric",
             "describe the metric in autoScaling.metrics",
         )
     for index, one in enumerate(component.auto_scaling.metrics if component.auto_scaling else ()):
@@ -114,13 +122,15 @@ def _keda_resource(metric: ScalingMetric, path: Path) -> Iterator[Complaint]:
     if allowed and target.type not in allowed:
         got = repr(target.type) if target.type else "none"
         yield (
-            where, f"the target type for {name} must be {' or '.join(allowed)}; got {got}",
+            where,
+            f"the target type for {name} must be {' or '.join(allowed)}; got {got}",
             f"set 'type: {allowed[0]}'",
         )
         return
     if name == "memory" and target.average_value is not None and _below_mebi(target):
         yield (
-            where, f"the memory target must be at least 1Mi; got {target.average_value}",
+            where,
+            f"the memory target must be at least 1Mi; got {target.average_value}",
             "write it with a unit, as 500Mi",
         )
     yield from _target(target, where)
@@ -149,7 +159,8 @@ def _target(target: MetricTarget, path: Path) -> Iterator[Complaint]:
         yield path, f"a target of type {target.type} needs {field}", f"add '{field}:'"
     elif field == "averageUtilization" and isinstance(value, int) and not 1 <= value <= 100:
         yield (
-            (*path, field), f"averageUtilization must be from 1 to 100 (percent); got {value}",
+            (*path, field),
+            f"averageUtilization must be from 1 to 100 (percent); got {value}",
             "use a percentage",
         )
 

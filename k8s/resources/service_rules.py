@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from umbel.graph.findings import Finding
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.resources.canary_rules import canary_findings
 from umbel.k8s.resources.component import Component, Logger
 from umbel.k8s.resources.container_rules import blocked_in, blocked_variables
@@ -49,7 +49,9 @@ def _autoscaler(service: Service) -> Iterator[Finding]:
     if value is not None and value not in AUTOSCALERS:
         guess = closest(value, AUTOSCALERS)
         yield service.finding(
-            "error", "UMB-K202", ("metadata", "annotations", AUTOSCALER_CLASS),
+            "error",
+            "UMB-K202",
+            ("metadata", "annotations", AUTOSCALER_CLASS),
             f"unknown autoscaler class {value!r}; there are {', '.join(AUTOSCALERS)}",
             f"did you mean {guess!r}?" if guess else "use one of them, or remove the annotation",
         )
@@ -86,7 +88,9 @@ def _implementations(service: Service, component: Component, path: Path) -> Iter
         possible = f"{', '.join(EXPLAINER_BLOCKS)} or containers"
     got = f"got {len(given)}: {', '.join(given)}" if given else "there is none"
     yield service.finding(
-        "error", "UMB-K210", path,
+        "error",
+        "UMB-K210",
+        path,
         f"the {path[-1]} must have exactly one of {possible}; {got}",
         f"keep one of {', '.join(given)}" if given else fix,
     )
@@ -108,25 +112,34 @@ def _variables(service: Service, component: Component, path: Path) -> Iterator[F
 
 def _bounds(service: Service, component: Component, path: Path) -> Iterator[Finding]:
     for name, value in (
-        ("minReplicas", component.min_replicas), ("maxReplicas", component.max_replicas),
+        ("minReplicas", component.min_replicas),
+        ("maxReplicas", component.max_replicas),
     ):
         if value is not None and value < 0:
             yield service.finding(
-                "error", "UMB-K211", (*path, name), f"{name} must not be negative; got {value}",
+                "error",
+                "UMB-K211",
+                (*path, name),
+                f"{name} must not be negative; got {value}",
                 "use 0 or more" + (" (0 scales to zero)" if name == "minReplicas" else ""),
             )
     lowest = 1 if component.min_replicas is None else component.min_replicas
     if lowest > component.max_replicas > 0:
         yield service.finding(
-            "error", "UMB-K211", (*path, "maxReplicas"),
+            "error",
+            "UMB-K211",
+            (*path, "maxReplicas"),
             f"minReplicas ({lowest}) is greater than maxReplicas ({component.max_replicas})",
             f"set maxReplicas to {lowest} or more, or to 0 for no limit",
         )
     limit = component.container_concurrency
     if limit is not None and limit < 0:
         yield service.finding(
-            "error", "UMB-K212", (*path, "containerConcurrency"),
-            f"containerConcurrency must not be negative; got {limit}", "use 0 for no limit",
+            "error",
+            "UMB-K212",
+            (*path, "containerConcurrency"),
+            f"containerConcurrency must not be negative; got {limit}",
+            "use 0 for no limit",
         )
 
 
@@ -136,7 +149,9 @@ def _containers(service: Service, component: Component, path: Path) -> Iterator[
     for index, container in enumerate(component.containers):
         if not container.name:
             yield service.finding(
-                "error", "UMB-K224", (*path, "containers", index),
+                "error",
+                "UMB-K224",
+                (*path, "containers", index),
                 f"container {index} of {len(component.containers)} has no name",
                 "add 'name:'; the one that serves is called kserve-container",
             )
@@ -145,7 +160,10 @@ def _containers(service: Service, component: Component, path: Path) -> Iterator[
 def _logger(service: Service, logger: Logger, path: Path) -> Iterator[Finding]:
     if logger.mode not in LOG_MODES and not service.is_broken((*path, "mode")):
         yield service.finding(
-            "error", "UMB-K213", path, "the logger has no mode, which KServe refuses",
+            "error",
+            "UMB-K213",
+            path,
+            "the logger has no mode, which KServe refuses",
             f"add 'mode:' with one of {', '.join(LOG_MODES)}",
         )
     if logger.storage is None:
@@ -153,14 +171,17 @@ def _logger(service: Service, logger: Logger, path: Path) -> Iterator[Finding]:
     missing = [
         name
         for name, value in (
-            ("path", logger.storage.path), ("parameters", logger.storage.parameters),
+            ("path", logger.storage.path),
+            ("parameters", logger.storage.parameters),
             ("key", logger.storage.key),
         )
         if value is None
     ]
     if missing:
         yield service.finding(
-            "error", "UMB-K213", (*path, "storage"),
+            "error",
+            "UMB-K213",
+            (*path, "storage"),
             f"the logger's storage needs path, parameters and key; {', '.join(missing)} missing",
             f"add {', '.join(missing)}",
         )
@@ -170,14 +191,18 @@ def _predictor(service: Service, predictor: Predictor, path: Path) -> Iterator[F
     for name, block in predictor.model_blocks:
         if block.name:
             yield service.finding(
-                "error", "UMB-K206", (*path, name, "name"),
+                "error",
+                "UMB-K206",
+                (*path, name, "name"),
                 f"{name} may not have a name; got {block.name!r}",
                 "remove it; the container is always called kserve-container",
             )
     for index, container in enumerate(predictor.containers):
         if container.name == "transformer-container" and container.env_value("STORAGE_URI"):
             yield service.finding(
-                "error", "UMB-K205", (*path, "containers", index),
+                "error",
+                "UMB-K205",
+                (*path, "containers", index),
                 "'transformer-container' has STORAGE_URI, but only the model's container may "
                 "have one",
                 "move STORAGE_URI to kserve-container",

@@ -56,7 +56,9 @@ def _duplicates(loaded: Loaded) -> Iterator[Finding]:
             continue
         where = f" in namespace {one.namespace!r}" if one.namespace else ""
         yield one.finding(
-            "error", "UMB-K020", ("metadata", "name"),
+            "error",
+            "UMB-K020",
+            ("metadata", "name"),
             f"there is already {one.kind} {one.name!r}{where}, at "
             f"{first[key].place('metadata', 'name')}; a cluster would keep only the last",
             "rename or remove one of them",
@@ -85,7 +87,9 @@ def _services(graph: Graph, loaded: Loaded) -> Iterator[Finding]:
                 why = "is an InferenceGraph; serviceName finds InferenceServices only"
                 fix = "use serviceUrl with the graph's address, or nodeName for a node"
             yield graph.finding(
-                "warning", "UMB-K129",
+                "warning",
+                "UMB-K129",
                 ("spec", "nodes", name, "steps", index, "serviceName"),
-                f"the service {wanted!r} of {step_text(step, index)} in node {name!r} {why}", fix,
+                f"the service {wanted!r} of {step_text(step, index)} in node {name!r} {why}",
+                fix,
             )

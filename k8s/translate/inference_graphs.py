@@ -143,9 +143,7 @@ class _Node(NodeSteps):
 
     def _splitter(self) -> Step:
         shares = tuple(
-            Share(
-                self.node.steps[index].weight or 0, self._target(index, BODY), self.title(index)
-            )
+            Share(self.node.steps[index].weight or 0, self._target(index, BODY), self.title(index))
             for index in self.live()
         )
         return Split(id=self.fresh("splitter"), shares=shares, type=MESSAGE, place=self.place)

@@ -80,7 +80,8 @@ class _Maker:
         kind = model.model_format.name
         if kind not in FORMATS:
             self._warn(
-                "UMB-K510", where,
+                "UMB-K510",
+                where,
                 f"umbel has no runtime for the model format {kind!r}: the file is good, but the "
                 "service cannot start here",
                 f"convert the model to one of {', '.join(sorted(FORMATS))}",
@@ -124,7 +125,8 @@ class _Maker:
         if not explainer.containers:
             kinds = ", ".join(name for name, _ in explainer.blocks)
             self._warn(
-                "UMB-K511", ("spec", "explainer"),
+                "UMB-K511",
+                ("spec", "explainer"),
                 f"umbel does not run the explainer block {kinds!r} yet: ':explain' answers 501",
                 "write the explainer as a Python class",
             )
@@ -140,7 +142,8 @@ class _Maker:
         reference = class_reference(self.service, component, container)
         if not reference:
             self._warn(
-                "UMB-K512", ("spec", component, "containers"),
+                "UMB-K512",
+                ("spec", component, "containers"),
                 f"umbel runs no images: it cannot start the {component} {container.image!r}",
                 "name its Python class: annotate the service with "
                 f"umbel.dev/{component}-class: 'module:Class'",
@@ -184,8 +187,10 @@ class _Maker:
         choices: dict[str, Fuse] = {"auto": "auto", "always": "always", "never": "never"}
         if asked not in choices:
             self._warn(
-                "UMB-K513", ("metadata", "annotations", FUSE),
-                f"{FUSE} is {asked!r}, not auto, always or never", f"{FUSE}: auto",
+                "UMB-K513",
+                ("metadata", "annotations", FUSE),
+                f"{FUSE} is {asked!r}, not auto, always or never",
+                f"{FUSE}: auto",
             )
         return choices.get(asked, "auto")
 

@@ -86,8 +86,8 @@ def model_name(service: Service) -> str:
         if named:
             return named
     predictor = service.spec.predictor
-    container = predictor.model_blocks[0][1] if predictor.model_blocks else (
-        predictor.custom_container
+    container = (
+        predictor.model_blocks[0][1] if predictor.model_blocks else (predictor.custom_container)
     )
     if container is not None:
         named = container.env_value("MLSERVER_MODEL_NAME") or container.argument("--model_name")

@@ -29,9 +29,7 @@ class NodeSteps:
         self.resource, self.extensions, self.name = resource, extensions, name
         self.node: GraphNode = resource.spec.nodes[name]
         self.place = resource.place("spec", "nodes", name)
-        self.steps: list[Step] = [
-            Input(id=BODY, port="request", type=MESSAGE, place=self.place)
-        ]
+        self.steps: list[Step] = [Input(id=BODY, port="request", type=MESSAGE, place=self.place)]
         self.replies: dict[int, StepId] = {}
 
     def title(self, index: int) -> str:

@@ -21,7 +21,9 @@ def router_headers(loaded: Loaded) -> tuple[tuple[str, ...], list[Finding]]:
             except (ValueError, AttributeError) as error:
                 return (), [
                     config.finding(
-                        "warning", "UMB-K501", ("data", "router"),
+                        "warning",
+                        "UMB-K501",
+                        ("data", "router"),
                         f"the router's settings are not the JSON they should be: {error}",
                         'write {"headers": {"propagate": ["X-.*"]}}',
                     )
@@ -29,7 +31,9 @@ def router_headers(loaded: Loaded) -> tuple[tuple[str, ...], list[Finding]]:
             broken = [pattern for pattern in patterns if not _compiles(pattern)]
             return patterns, [
                 config.finding(
-                    "warning", "UMB-K502", ("data", "router"),
+                    "warning",
+                    "UMB-K502",
+                    ("data", "router"),
                     f"the header pattern {pattern!r} is no regular expression: it is skipped",
                     "write a regular expression: X-.* rather than X-*",
                 )

@@ -62,8 +62,13 @@ def decode_cloudevent(headers: Mapping[str, str], body: bytes) -> CloudEvent | N
 
 
 def encode_cloudevent(
-    request: CloudEvent, model_name: str, data: bytes, reply: ReplyEvent | None = None, *,
-    id: str = "", time: str = "",
+    request: CloudEvent,
+    model_name: str,
+    data: bytes,
+    reply: ReplyEvent | None = None,
+    *,
+    id: str = "",
+    time: str = "",
 ) -> tuple[bytes, dict[str, str]]:
     """Body and headers of the reply; ``data`` is JSON that is written already.
 

@@ -29,9 +29,7 @@ def require_datatype(datatype: object, what: str) -> str:
                 f"{what}: BF16 is not supported, numpy has no such dtype: send FP32 or FP16"
             )
     expected = ", ".join((*WIRE_DTYPES, "BYTES"))
-    raise InvalidInput(
-        f"{what}: expected a datatype of {expected}, got {clip(repr(datatype))}"
-    )
+    raise InvalidInput(f"{what}: expected a datatype of {expected}, got {clip(repr(datatype))}")
 
 
 def tensor_of(name: str, array: Array) -> Tensor:

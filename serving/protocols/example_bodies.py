@@ -12,7 +12,12 @@ MAX_ELEMENTS = 64
 """A larger example (an image) helps nobody: there is none."""
 
 _SAMPLES: dict[str, Any] = {
-    "str": "text", "bytes": "text", "int": 1, "float": 0.5, "bool": True, "dict": {},
+    "str": "text",
+    "bytes": "text",
+    "int": 1,
+    "float": 0.5,
+    "bool": True,
+    "dict": {},
 }
 
 

@@ -48,9 +48,7 @@ def repository_index(models: Iterable[tuple[str, bool]]) -> list[dict[str, Any]]
     ]
 
 
-def model_metadata(
-    name: str, signature: Signature, versions: Sequence[str] = ()
-) -> dict[str, Any]:
+def model_metadata(name: str, signature: Signature, versions: Sequence[str] = ()) -> dict[str, Any]:
     """``GET /v2/models/NAME``. Lengths that vary are -1."""
     head: dict[str, Any] = {"name": name}
     if versions:

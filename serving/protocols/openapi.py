@@ -20,8 +20,14 @@ _ERRORS = {
 
 
 def openapi_document(
-    name: str, signature: Signature, *, version: str = "0.1.0", description: str = "",
-    v1_example: Any = None, v2_example: Any = None, explain: bool = False,
+    name: str,
+    signature: Signature,
+    *,
+    version: str = "0.1.0",
+    description: str = "",
+    v1_example: Any = None,
+    v2_example: Any = None,
+    explain: bool = False,
 ) -> dict[str, Any]:
     """The document for the graph ``name`` as it answers under ``/name``.
 
@@ -82,7 +88,9 @@ def _v2_paths(name: str, signature: Signature, version: str, example: Any) -> di
     infer["responses"]["200"]["content"]["application/octet-stream"] = binary
     infer["parameters"] = [
         {
-            "name": "Inference-Header-Content-Length", "in": "header", "required": False,
+            "name": "Inference-Header-Content-Length",
+            "in": "header",
+            "required": False,
             "description": "bytes of JSON before the binary tensor data",
             "schema": {"type": "integer", "minimum": 0},
         }

@@ -42,7 +42,11 @@ def v1_body(result: object, signature: Signature, request: V1Request) -> bytes:
 
 
 def v2_response(
-    result: object, signature: Signature, *, model_name: str, id: str,
+    result: object,
+    signature: Signature,
+    *,
+    model_name: str,
+    id: str,
     model_version: str | None = None,
 ) -> InferResponse:
     """The response with all outputs; ``encode_infer_response`` takes those asked for.
@@ -163,4 +167,3 @@ def _objects(name: str, flat: list[Any] | tuple[Any, ...], shape: tuple[int, ...
 
 def _is_frame(value: object) -> bool:
     return hasattr(value, "columns") and hasattr(value, "to_dict")
-

@@ -24,7 +24,9 @@ _TEXT: Schema = {"type": "string"}
 _LENGTHS: Schema = {"type": "array", "items": {"type": "integer", "minimum": 0}}
 
 ERROR: Schema = {
-    "type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"],
+    "type": "object",
+    "properties": {"error": {"type": "string"}},
+    "required": ["error"],
 }
 
 
@@ -91,7 +93,9 @@ def v1_response(signature: Signature) -> Schema:
             ]
         }
     return {
-        "type": "object", "required": ["predictions"], "properties": {"predictions": predictions},
+        "type": "object",
+        "required": ["predictions"],
+        "properties": {"predictions": predictions},
     }
 
 
@@ -105,7 +109,8 @@ def v2_request(signature: Signature) -> Schema:
     only = len(signature.inputs) == 1
     tensors = [_tensor(port.name, port.type, any_name=only) for port in signature.inputs]
     requested = {
-        "type": "object", "required": ["name"],
+        "type": "object",
+        "required": ["name"],
         "properties": {"name": _TEXT, "parameters": {"type": "object"}},
     }
     return {

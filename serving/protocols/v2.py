@@ -144,7 +144,9 @@ def _write(
     chunks: list[bytes | memoryview] = []
     for tensor in tensors:
         item: dict[str, Any] = {
-            "name": tensor.name, "shape": tensor.shape, "datatype": tensor.datatype,
+            "name": tensor.name,
+            "shape": tensor.shape,
+            "datatype": tensor.datatype,
         }
         parameters: Parameters = tensor.parameters
         if binary(tensor.name):

@@ -6,13 +6,15 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-STORIES = {"digits_cascade": ("graph.py", "digits"), "kserve_chain": ("manifests.yaml", "iris-opinions")}
+STORIES = {
+    "digits_cascade": ("graph.py", "digits"),
+    "kserve_chain": ("manifests.yaml", "iris-opinions"),
+}
 
 
 def test_every_example_is_run_by_this_test() -> None:
@@ -21,10 +23,10 @@ def test_every_example_is_run_by_this_test() -> None:
 
 
 @pytest.fixture(scope="session", params=sorted(STORIES))
-def trained(request: pytest.FixtureRequest) -> Iterator[tuple[Path, str, str]]:
+def trained(request: pytest.FixtureRequest) -> tuple[Path, str, str]:
     folder = EXAMPLES / request.param
     subprocess.run([sys.executable, str(folder / "train.py")], check=True, capture_output=True)
-    yield (folder, *STORIES[request.param])
+    return (folder, *STORIES[request.param])
 
 
 def test_the_answer_over_http_is_the_expected_one(trained: tuple[Path, str, str]) -> None:

@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from umbel.graph.yaml_source import parse_path, path_text, read_documents
+from umbel.graph.yaml_paths import parse_path, path_text
+from umbel.graph.yaml_source import read_documents
 
 
 def read(text: str) -> Any:
@@ -21,11 +22,27 @@ def read(text: str) -> Any:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("yes", True), ("on", True), ("Off", False), ("n", False), ('"yes"', "yes"),
-        ("2020-01-01", "2020-01-01"), ("12:30:45", "12:30:45"), ("0123", 83), ("0x10", 16),
-        ("1_000", 1000), ("1e3", 1000.0), ("1.0", 1.0), ("0.5", 0.5), ("~", None), ("", None),
-        ("!!str 12", "12"), ("500m", "500m"), ("1.14.0", "1.14.0"), ("20.09-py3", "20.09-py3"),
-        ("'{\"age\": 1}'", '{"age": 1}'), ("--flag", "--flag"),
+        ("yes", True),
+        ("on", True),
+        ("Off", False),
+        ("n", False),
+        ('"yes"', "yes"),
+        ("2020-01-01", "2020-01-01"),
+        ("12:30:45", "12:30:45"),
+        ("0123", 83),
+        ("0x10", 16),
+        ("1_000", 1000),
+        ("1e3", 1000.0),
+        ("1.0", 1.0),
+        ("0.5", 0.5),
+        ("~", None),
+        ("", None),
+        ("!!str 12", "12"),
+        ("500m", "500m"),
+        ("1.14.0", "1.14.0"),
+        ("20.09-py3", "20.09-py3"),
+        ("'{\"age\": 1}'", '{"age": 1}'),
+        ("--flag", "--flag"),
     ],
 )
 def test_scalars_mean_what_they_mean_to_kubernetes(text: str, value: object) -> None:
@@ -51,7 +68,9 @@ def test_documents_are_cut_and_counted_and_empty_ones_skipped() -> None:
     documents, findings = read_documents("a: 1\n---\n# nothing\n---\nb: 2\n--- {c: 3}\n", "f")
     assert findings == []
     assert [(one.index, one.data) for one in documents] == [
-        (0, {"a": 1}), (2, {"b": 2}), (3, {"c": 3}),
+        (0, {"a": 1}),
+        (2, {"b": 2}),
+        (3, {"c": 3}),
     ]
     assert [one.place("b").line for one in documents[1:2]] == [5]
 
@@ -85,7 +104,9 @@ def test_a_key_given_twice_is_a_finding_that_names_both_lines() -> None:
 def test_anchors_and_merge_keys_work() -> None:
     text = "base: &base {a: 1, b: 2}\nuse:\n  <<: *base\n  b: 3\nlist: [*base, *base]\n"
     assert read(text) == {
-        "base": {"a": 1, "b": 2}, "use": {"b": 3, "a": 1}, "list": [{"a": 1, "b": 2}] * 2,
+        "base": {"a": 1, "b": 2},
+        "use": {"b": 3, "a": 1},
+        "list": [{"a": 1, "b": 2}] * 2,
     }
 
 
@@ -112,9 +133,14 @@ def test_documents_without_end_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("a: {{ .Values.x }}", "UMB-K002"), ("a: *gone", "UMB-K001"), ("a: \x01", "UMB-K001"),
-        ("\tb: 1", "UMB-K001"), ("a: \ud800", "UMB-K002"), ("a: b: c", "UMB-K001"),
-        ('a: "\\ud800"', "UMB-K001"), ("- a\nb: c", "UMB-K001"),
+        ("a: {{ .Values.x }}", "UMB-K002"),
+        ("a: *gone", "UMB-K001"),
+        ("a: \x01", "UMB-K001"),
+        ("\tb: 1", "UMB-K001"),
+        ("a: \ud800", "UMB-K002"),
+        ("a: b: c", "UMB-K001"),
+        ('a: "\\ud800"', "UMB-K001"),
+        ("- a\nb: c", "UMB-K001"),
     ],
 )
 def test_what_is_not_yaml_is_one_finding(text: str, code: str) -> None:

@@ -35,10 +35,12 @@ def test_lists_of_an_array_become_that_array_again(array: Any) -> None:
     assert (found == array).all()
 
 
-@given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
-))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
+    )
+)
 @pytest.mark.parametrize("dtype", [None, "int8", "uint64", "float32", "bool", "str", "bytes"])
 def test_any_value_converts_or_is_invalid_input(dtype: str | None, value: object) -> None:
     try:
@@ -179,10 +181,25 @@ def test_plain_forms(value: Any, form: Any, expected: object) -> None:
 @pytest.mark.parametrize(
     ("value", "form"),
     [
-        (True, "int"), (2.5, "int"), ("1", "int"), (True, "float"), ("1", "float"), (1, "bool"),
-        (1, "str"), (b"\xff", "str"), (1, "bytes"), ({"b64": "?"}, "bytes"), ([1], "dict"),
-        ("[1]", "dict"), ("{", "dict"), ("abc", "list"), (object(), "json"), (None, "int"),
-        (np.zeros(2), "float"), (object(), "ndarray"), ([float("inf")], "int"),
+        (True, "int"),
+        (2.5, "int"),
+        ("1", "int"),
+        (True, "float"),
+        ("1", "float"),
+        (1, "bool"),
+        (1, "str"),
+        (b"\xff", "str"),
+        (1, "bytes"),
+        ({"b64": "?"}, "bytes"),
+        ([1], "dict"),
+        ("[1]", "dict"),
+        ("{", "dict"),
+        ("abc", "list"),
+        (object(), "json"),
+        (None, "int"),
+        (np.zeros(2), "float"),
+        (object(), "ndarray"),
+        ([float("inf")], "int"),
     ],
 )
 def test_plain_forms_refuse_other_values(value: Any, form: Any) -> None:

@@ -146,7 +146,7 @@ def _che(popularity: Any, kept: int) -> float:
     return float((popularity * (1 - np.exp(-popularity * low))).sum())
 
 
-@pytest.fixture
+@pytest.fixture()
 def redis() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -143,7 +143,8 @@ async def test_the_deadline_bounds_the_attempts() -> None:
 
 def test_options_that_make_no_sense() -> None:
     assert [what for what, _ in option_problems(NodeOptions(timeout_s=0, retries=-1))] == [
-        "timeout_s=0 leaves no time for a call", "retries=-1 is negative",
+        "timeout_s=0 leaves no time for a call",
+        "retries=-1 is negative",
     ]
     assert NodeOptions(retries=2).retry == Retry(attempts=3)
     assert NodeOptions().retry is None

@@ -10,7 +10,7 @@ from umbel.cli import files
 from umbel.graph import passes
 from umbel.serving.local_server import serve_local
 
-GRAPH = '''
+GRAPH = """
 import asyncio, pathlib
 from umbel import inference_graph, transformer
 
@@ -25,7 +25,7 @@ async def slow(x):
 @inference_graph
 def waits(x):
     return slow(x)
-'''
+"""
 
 
 async def _serve_and_leave(file: Path) -> bool:

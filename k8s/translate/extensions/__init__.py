@@ -94,7 +94,9 @@ def _unknown(graph: Graph, name: str) -> Finding:
     known: tuple[Any, ...] = (*READERS, *OTHER_ANNOTATIONS)
     guess = closest(name, known)
     return graph.finding(
-        "warning", "UMB-K610", ("metadata", "annotations", name),
+        "warning",
+        "UMB-K610",
+        ("metadata", "annotations", name),
         f"the annotation {name!r} means nothing on an InferenceGraph; there are: "
         + ", ".join(known),
         f"did you mean {guess!r}?" if guess else "remove it",

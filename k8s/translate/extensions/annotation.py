@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from umbel.graph.findings import Finding, Place, Severity
-from umbel.graph.yaml_source import Document, Path, path_text, read_documents
+from umbel.graph.yaml_paths import Path, path_text
+from umbel.graph.yaml_source import Document, read_documents
 from umbel.k8s.resources.field_check import closest, shape_of
 from umbel.k8s.resources.graph_rules import Graph
 
@@ -59,7 +60,8 @@ class Annotation:
             if key not in names:
                 guess = closest(key, names)
                 self.find(
-                    "UMB-K603", (*path, key),
+                    "UMB-K603",
+                    (*path, key),
                     f"{path_text(path) or self.name}: there is no {key!r}, only "
                     + ", ".join(names),
                     f"did you mean {guess!r}?" if guess else "remove it",
@@ -75,20 +77,23 @@ def read_annotation(
     first_line = place.line + block
     documents, problems = read_documents(text, place.file)
     annotation = Annotation(
-        graph, name, documents[0].data if documents else None,
-        documents[0] if documents else None, first_line, findings,
+        graph,
+        name,
+        documents[0].data if documents else None,
+        documents[0] if documents else None,
+        first_line,
+        findings,
     )
     for problem in problems:
         inner = min(max(problem.place.line, 1), max(len(text.splitlines()), 1))
         spot = replace(annotation.place(()), line=first_line + inner - 1)
         message = f"the text of {name} cannot be read: {problem.message}"
-        findings.append(
-            Finding("error", "UMB-K601", message, spot, problem.fix, graph.subject)
-        )
+        findings.append(Finding("error", "UMB-K601", message, spot, problem.fix, graph.subject))
     if not problems and len(documents) != 1:
         annotation.find(
-            "UMB-K601", (), f"the text of {name} is "
-            + ("empty" if not documents else "more than one document"),
+            "UMB-K601",
+            (),
+            f"the text of {name} is " + ("empty" if not documents else "more than one document"),
             "remove the annotation" if not documents else "remove the line '---'",
         )
     return annotation if len(documents) == 1 and not problems else None

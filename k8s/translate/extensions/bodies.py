@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from umbel.graph import conditions
 from umbel.graph.message_steps import Hole
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.resources.field_check import closest
 from umbel.k8s.resources.inference_graph import ROOT
 from umbel.k8s.translate.extensions.annotation import Annotation
@@ -35,9 +35,11 @@ def read_inputs(annotation: Annotation, extensions: Extensions) -> None:
         ):
             if there:
                 annotation.find(
-                    "UMB-K609", (name,),
+                    "UMB-K609",
+                    (name,),
                     f"{field} has no effect on {name!r}: its body is made here",
-                    f"remove {field} from the step", "warning",
+                    f"remove {field} from the step",
+                    "warning",
                 )
 
 
@@ -48,7 +50,9 @@ def read_output(annotation: Annotation, extensions: Extensions) -> None:
     if node not in nodes:
         guess = closest(node, nodes)
         annotation.find(
-            "UMB-K602", (), f"there is no node {node!r}; the nodes are: {', '.join(nodes)}",
+            "UMB-K602",
+            (),
+            f"there is no node {node!r}; the nodes are: {', '.join(nodes)}",
             f"did you mean 'umbel.dev/output.{guess}'?" if guess else "name one of them",
         )
         return
@@ -97,9 +101,11 @@ class _Reader:
         head, _, rest = text.partition(".")
         guess = closest(head, known)
         self.annotation.find(
-            "UMB-K606", path,
+            "UMB-K606",
+            path,
             f"{text!r} names no step of node {self.node!r}; there are: {', '.join(known)}",
-            f"did you mean {guess + ('.' + rest if rest else '')!r}?" if guess
+            f"did you mean {guess + ('.' + rest if rest else '')!r}?"
+            if guess
             else f"write one of them, or '${text}' for the text itself",
         )
         return text
@@ -107,12 +113,16 @@ class _Reader:
     def _found(self, path: Path, text: str, numbers: list[int], rest: str) -> object:
         problem = self._problem(numbers)
         if problem:
-            self.annotation.find("UMB-K606", path, f"{text!r} cannot be used: {problem[0]}",
-                                 problem[1])
+            self.annotation.find(
+                "UMB-K606", path, f"{text!r} cannot be used: {problem[0]}", problem[1]
+            )
         for words in conditions.problems(rest) if rest else []:
             self.annotation.find(
-                "UMB-K612", path, f"the path in {text!r}: {words}",
-                "correct the path", "warning",
+                "UMB-K612",
+                path,
+                f"the path in {text!r}: {words}",
+                "correct the path",
+                "warning",
             )
         self.references.append((numbers[0], rest))
         return Hole(len(self.references) - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from umbel.graph.message_steps import Feed
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.resources.field_check import closest
 from umbel.k8s.translate.extensions.annotation import Annotation
 from umbel.k8s.translate.extensions.extension import Edge, Extensions, Protocol
@@ -33,9 +33,7 @@ def read_edges(annotation: Annotation, extensions: Extensions) -> None:
             extensions.of(*spot).edge = Edge(protocol, feeds)
 
 
-def _protocol(
-    annotation: Annotation, name: str, settings: dict[str, object]
-) -> Protocol | None:
+def _protocol(annotation: Annotation, name: str, settings: dict[str, object]) -> Protocol | None:
     asked = settings.get("protocol", "v2")
     for protocol in PROTOCOLS:
         if asked == protocol:
@@ -55,9 +53,7 @@ def _feeds(annotation: Annotation, path: Path, value: object) -> tuple[Feed, ...
     for name, source in given.items():
         good = source is None or isinstance(source, str) or (type(source) is int and source >= 0)
         if not good or not name:
-            annotation.wrong(
-                (*path, name), "the name or the number of an output", source, _FIX
-            )
+            annotation.wrong((*path, name), "the name or the number of an output", source, _FIX)
             continue
         feeds.append(Feed(name, source or None if isinstance(source, str) else source))
     return tuple(feeds)
@@ -72,7 +68,8 @@ def _fits(annotation: Annotation, name: str, spot: Spot, protocol: Protocol) -> 
         return True
     given = step.service_url or step.service_name or step.node_name
     annotation.find(
-        "UMB-K608", (name, "protocol"),
+        "UMB-K608",
+        (name, "protocol"),
         f"protocol grpc-v2 needs a gRPC address, but {name!r} calls {given!r}",
         "write 'serviceUrl: grpc://host:port/model' in the step, or protocol: v2 here",
     )

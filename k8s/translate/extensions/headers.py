@@ -26,8 +26,10 @@ def read_headers(annotation: Annotation, extensions: Extensions) -> None:
             compile_pattern(pattern)
         except re.error as error:
             annotation.find(
-                "UMB-K605", (number,),
-                f"{pattern!r} is no regular expression: {error}", "write X-.* rather than X-*",
+                "UMB-K605",
+                (number,),
+                f"{pattern!r} is no regular expression: {error}",
+                "write X-.* rather than X-*",
             )
         else:
             good.append(pattern)

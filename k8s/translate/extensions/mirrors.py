@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.translate.extensions.annotation import Annotation
 from umbel.k8s.translate.extensions.extension import Extensions
 from umbel.k8s.translate.extensions.step_names import Spot, step_of
@@ -30,7 +30,9 @@ def read_mirrors(annotation: Annotation, extensions: Extensions) -> None:
     for node, spec in annotation.graph.spec.nodes.items():
         if spec.steps and all(extensions.is_mirror(node, i) for i in range(len(spec.steps))):
             annotation.find(
-                "UMB-K607", (), f"every step of node {node!r} is a mirror: nothing would answer",
+                "UMB-K607",
+                (),
+                f"every step of node {node!r} is a mirror: nothing would answer",
                 "leave at least one step of the node out of the list",
             )
 
@@ -60,7 +62,8 @@ def _check_weight(annotation: Annotation, path: Path, spot: Spot) -> None:
     weight = node.steps[spot[1]].weight
     if node.router_type == "Splitter" and weight:
         annotation.find(
-            "UMB-K607", path,
+            "UMB-K607",
+            path,
             f"a mirror takes no share of a Splitter's requests, but its weight is {weight}",
             "write 'weight: 0' and give its share to the other steps",
         )

@@ -14,6 +14,8 @@ def read_reporting(annotation: Annotation, extensions: Extensions) -> None:
         extensions.reporting = "on-request"
     elif annotation.data is not False:
         annotation.wrong(
-            (), "true, false or on-request", annotation.data,
-            "write \"true\", or \"on-request\" for requests with the header 'umbel-steps: 1'",
+            (),
+            "true, false or on-request",
+            annotation.data,
+            'write "true", or "on-request" for requests with the header \'umbel-steps: 1\'',
         )

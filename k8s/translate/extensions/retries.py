@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from umbel.graph.options import MAX_BACKOFF_MS, Retry
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.translate.extensions.annotation import Annotation
 from umbel.k8s.translate.extensions.extension import Extensions
 from umbel.k8s.translate.extensions.step_names import step_of
@@ -19,9 +19,7 @@ _EXAMPLE = "{default: {attempts: 3, backoffMs: 100, statuses: [502, 503, 504]}}"
 def read_retries(annotation: Annotation, extensions: Extensions) -> None:
     """``default`` holds for every step that calls a service and is no mirror; a step's own
     entry wins."""
-    given = annotation.mapping(
-        (), annotation.data, "settings by step", f"write {_EXAMPLE}"
-    )
+    given = annotation.mapping((), annotation.data, "settings by step", f"write {_EXAMPLE}")
     nodes = annotation.graph.spec.nodes
     if DEFAULT in given:
         retry = _retry(annotation, (DEFAULT,), given[DEFAULT])
@@ -39,7 +37,8 @@ def read_retries(annotation: Annotation, extensions: Extensions) -> None:
         target = nodes[spot[0]].steps[spot[1]].node_name
         if target:
             annotation.find(
-                "UMB-K608", (name,),
+                "UMB-K608",
+                (name,),
                 f"{name!r} goes to the node {target!r}; only calls of services are repeated",
                 f"name the steps of {target!r} instead, as '{target}.step'",
             )

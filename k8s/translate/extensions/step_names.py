@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umbel.graph.yaml_source import Path
+from umbel.graph.yaml_paths import Path
 from umbel.k8s.resources.field_check import closest
 from umbel.k8s.resources.graph_rules import Graph
 from umbel.k8s.resources.inference_graph import GraphStep
@@ -26,7 +26,9 @@ def step_of(annotation: Annotation, path: Path, name: str) -> Spot | None:
     if found:
         numbers = " or ".join(repr(f"{node}.{index}") for node, index in found)
         annotation.find(
-            "UMB-K611", path, f"{len(found)} steps are called {name!r}",
+            "UMB-K611",
+            path,
+            f"{len(found)} steps are called {name!r}",
             f"give the steps names of their own, or write their number: {numbers}",
         )
         return None
@@ -34,7 +36,8 @@ def step_of(annotation: Annotation, path: Path, name: str) -> Spot | None:
         return numbered[name]
     guess = closest(name, named) or _without_node(name, list(named))
     annotation.find(
-        "UMB-K602", path,
+        "UMB-K602",
+        path,
         f"there is no step {name!r}; the steps are: {', '.join(named) or 'none'}",
         f"did you mean {guess!r}?" if guess else "write one of them, as node.step",
     )

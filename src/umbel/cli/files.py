@@ -113,5 +113,3 @@ def _add_yaml(
         else:
             graphs[name] = graph
     served += [name for name in translated.program.served if name not in served]
-
-

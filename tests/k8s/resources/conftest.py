@@ -55,8 +55,13 @@ def service(check: Callable[..., Checked]) -> Callable[..., Checked]:
         lines = [f'    {key}: "{value}"' for key, value in annotations.items()]
         text = "\n".join(
             [
-                "apiVersion: serving.kserve.io/v1beta1", "kind: InferenceService", "metadata:",
-                f'  name: "{name}"', *(["  annotations:"] if lines else []), *lines, "spec:",
+                "apiVersion: serving.kserve.io/v1beta1",
+                "kind: InferenceService",
+                "metadata:",
+                f'  name: "{name}"',
+                *(["  annotations:"] if lines else []),
+                *lines,
+                "spec:",
                 textwrap.indent(textwrap.dedent(spec).strip("\n"), "  "),
             ]
         )
@@ -72,8 +77,12 @@ def graph(check: Callable[..., Checked]) -> Callable[..., Checked]:
     def run(nodes: str, *, name: str = "triage", **options: Any) -> Checked:
         text = "\n".join(
             [
-                "apiVersion: serving.kserve.io/v1alpha1", "kind: InferenceGraph", "metadata:",
-                f'  name: "{name}"', "spec:", "  nodes:",
+                "apiVersion: serving.kserve.io/v1alpha1",
+                "kind: InferenceGraph",
+                "metadata:",
+                f'  name: "{name}"',
+                "spec:",
+                "  nodes:",
                 textwrap.indent(textwrap.dedent(nodes).strip("\n"), "    "),
             ]
         )

@@ -17,8 +17,10 @@ from umbel.k8s.resources.field_types import FieldType, fields_of
 
 FOLDER = Path(os.environ.get("UMBEL_KSERVE_CRDS", "nowhere"))
 KINDS = {
-    "InferenceService": "inferenceservices", "InferenceGraph": "inferencegraphs",
-    "ServingRuntime": "servingruntimes", "ClusterServingRuntime": "clusterservingruntimes",
+    "InferenceService": "inferenceservices",
+    "InferenceGraph": "inferencegraphs",
+    "ServingRuntime": "servingruntimes",
+    "ClusterServingRuntime": "clusterservingruntimes",
     "TrainedModel": "trainedmodels",
 }
 EXTENSIONS = {"spec.explainer.alibi", "spec.explainer.aix"}
@@ -26,8 +28,17 @@ EXTENSIONS = {"spec.explainer.alibi", "spec.explainer.aix"}
 
 def test_types_refer_to_types_that_exist() -> None:
     pending, seen = list(KINDS), set()
-    scalars = {"string", "boolean", "int32", "int64", "integer", "quantity", "intstr", "any",
-               "enum"}
+    scalars = {
+        "string",
+        "boolean",
+        "int32",
+        "int64",
+        "integer",
+        "quantity",
+        "intstr",
+        "any",
+        "enum",
+    }
     while pending:
         name = pending.pop()
         if name in seen:
@@ -55,8 +66,12 @@ def differences(kind: FieldType, schema: dict[str, Any], path: str) -> Iterator[
     fields, properties = fields_of(kind.base), schema.get("properties")
     if not fields or properties is None:
         expected = schema.get("type", "quantity")
-        given = {"int32": "integer", "int64": "integer", "intstr": "quantity",
-                 "enum": "string"}.get(kind.base, kind.base)
+        given = {
+            "int32": "integer",
+            "int64": "integer",
+            "intstr": "quantity",
+            "enum": "string",
+        }.get(kind.base, kind.base)
         if fields or expected not in (given, "object"):
             yield f"{path}: {given} here, {expected} in the CRD"
         if kind.choices and list(kind.choices) != schema.get("enum"):

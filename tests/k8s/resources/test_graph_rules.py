@@ -13,9 +13,18 @@ ONE = "root: {routerType: Sequence, steps: [{name: a, serviceUrl: http://a.examp
 @pytest.mark.parametrize(
     ("name", "accepted"),
     [
-        ("triage", True), ("a", True), ("iris-2", True), ("a-1-b", True),
-        ("Iris-1", False), ("1iris", False), ("-iris", False), ("iris-", False),
-        ("iris.v1", False), ("iris v1", False), ("iris_v1", False), ("été", False),
+        ("triage", True),
+        ("a", True),
+        ("iris-2", True),
+        ("a-1-b", True),
+        ("Iris-1", False),
+        ("1iris", False),
+        ("-iris", False),
+        ("iris-", False),
+        ("iris.v1", False),
+        ("iris v1", False),
+        ("iris_v1", False),
+        ("été", False),
     ],
 )
 def test_names_are_checked_as_by_the_webhook(graph: Check, name: str, accepted: bool) -> None:
@@ -30,36 +39,44 @@ WEBHOOK = {
     "without root": (ONE.replace("root:", "start:"), ["K102"]),
     "splitter that sums to 110": (
         "root: {routerType: Splitter, steps: [{serviceUrl: http://a, weight: 80},"
-        " {serviceUrl: http://b, weight: 30}]}", ["K107"],
+        " {serviceUrl: http://b, weight: 30}]}",
+        ["K107"],
     ),
     "splitter that sums to 100": (
         "root: {routerType: Splitter, steps: [{serviceUrl: http://a, weight: 80},"
-        " {serviceUrl: http://b, weight: 20}]}", [],
+        " {serviceUrl: http://b, weight: 20}]}",
+        [],
     ),
     "splitter without a weight": (
         "root: {routerType: Splitter, steps: [{serviceUrl: http://a, weight: 80},"
-        " {serviceUrl: http://b}]}", ["K106"],
+        " {serviceUrl: http://b}]}",
+        ["K106"],
     ),
     "splitter with a weight of text": (
-        'root: {routerType: Splitter, steps: [{serviceUrl: http://a, weight: "100"}]}', ["K016"],
+        'root: {routerType: Splitter, steps: [{serviceUrl: http://a, weight: "100"}]}',
+        ["K016"],
     ),
     "step without target": ("root: {routerType: Sequence, steps: [{name: a}]}", ["K104"]),
     "two targets": (
         "root: {routerType: Sequence, steps: [{nodeName: root2, serviceUrl: http://a}]}\n"
-        "root2: {routerType: Sequence, steps: [{serviceUrl: http://a}]}", ["K105"],
+        "root2: {routerType: Sequence, steps: [{serviceUrl: http://a}]}",
+        ["K105"],
     ),
     "three targets": (
         "root: {routerType: Sequence, steps:"
         " [{nodeName: b, serviceName: s, serviceUrl: http://a}]}\n"
-        "b: {routerType: Sequence, steps: [{serviceUrl: http://a}]}", ["K105"],
+        "b: {routerType: Sequence, steps: [{serviceUrl: http://a}]}",
+        ["K105"],
     ),
     "same step name twice": (
         "root: {routerType: Sequence, steps: [{name: a, serviceUrl: http://a},"
-        " {name: a, serviceUrl: http://b}]}", ["K103"],
+        " {name: a, serviceUrl: http://b}]}",
+        ["K103"],
     ),
     "same step name in two nodes": (
         "root: {routerType: Sequence, steps: [{name: a, nodeName: b}]}\n"
-        "b: {routerType: Sequence, steps: [{name: a, serviceUrl: http://b}]}", [],
+        "b: {routerType: Sequence, steps: [{name: a, serviceUrl: http://b}]}",
+        [],
     ),
     "unnamed steps": (
         "root: {routerType: Sequence, steps: [{serviceUrl: http://a}, {serviceUrl: http://b}]}",
@@ -84,7 +101,8 @@ NEVER = {
     "dangling": (
         "root: {routerType: Sequence, steps: [{nodeName: ensmble}]}\n"
         "ensemble: {routerType: Ensemble, steps: [{name: a, serviceUrl: http://a}]}",
-        ["K110"], "did you mean 'ensemble'?",
+        ["K110"],
+        "did you mean 'ensemble'?",
     ),
     "no steps": ("root: {routerType: Switch}", ["K112"], ""),
     "empty steps": ("root: {routerType: Switch, steps: []}", ["K112"], ""),
@@ -119,11 +137,14 @@ def test_a_circle_is_told_once_with_its_nodes_and_the_step_that_closes_it(graph:
 
 
 def test_a_node_may_be_reached_in_two_ways(graph: Check) -> None:
-    assert graph("""
+    assert (
+        graph("""
         root: {routerType: Ensemble, steps: [{name: one, nodeName: b}, {name: two, nodeName: a}]}
         a: {routerType: Sequence, steps: [{nodeName: b}]}
         b: {routerType: Sequence, steps: [{serviceUrl: "http://b"}]}
-    """).codes() == []
+    """).codes()
+        == []
+    )
 
 
 def test_a_long_chain_of_nodes_is_checked(graph: Check) -> None:
@@ -138,10 +159,12 @@ STEP = "serviceUrl: http://a"
 MISTAKES = {
     "switch without condition": (f"root: {{routerType: Switch, steps: [{{{STEP}}}]}}", ["K120"]),
     "condition on the first step": (
-        f"root: {{routerType: Sequence, steps: [{{{STEP}, condition: x}}]}}", ["K121"],
+        f"root: {{routerType: Sequence, steps: [{{{STEP}, condition: x}}]}}",
+        ["K121"],
     ),
     "unreachable": (
-        f"{ONE}\nother: {{routerType: Sequence, steps: [{{{STEP}}}]}}", ["K122"],
+        f"{ONE}\nother: {{routerType: Sequence, steps: [{{{STEP}}}]}}",
+        ["K122"],
     ),
     "hard in a switch": (
         f"root: {{routerType: Switch, steps: [{{{STEP}, condition: x, dependency: Hard}}]}}",
@@ -152,38 +175,48 @@ MISTAKES = {
         ["K123"],
     ),
     "hard in a sequence": (
-        f"root: {{routerType: Sequence, steps: [{{{STEP}, dependency: Hard}}]}}", [],
+        f"root: {{routerType: Sequence, steps: [{{{STEP}, dependency: Hard}}]}}",
+        [],
     ),
     "unnamed ensemble": (f"root: {{routerType: Ensemble, steps: [{{{STEP}}}]}}", ["K124"]),
     "part of a response": (
         f"root: {{routerType: Sequence, steps: [{{{STEP}}},"
-        f" {{{STEP}, data: $response.predictions}}]}}", ["K125"],
+        f" {{{STEP}, data: $response.predictions}}]}}",
+        ["K125"],
     ),
     "request and response": (
         f"root: {{routerType: Sequence, steps: [{{{STEP}, data: $request}},"
-        f" {{{STEP}, data: $response}}]}}", [],
+        f" {{{STEP}, data: $response}}]}}",
+        [],
     ),
     "response on the first step": (
-        f"root: {{routerType: Sequence, steps: [{{{STEP}, data: $response}}]}}", ["K126"],
+        f"root: {{routerType: Sequence, steps: [{{{STEP}, data: $response}}]}}",
+        ["K126"],
     ),
     "condition in an ensemble": (
-        f"root: {{routerType: Ensemble, steps: [{{name: a, {STEP}, condition: x}}]}}", ["K126"],
+        f"root: {{routerType: Ensemble, steps: [{{name: a, {STEP}, condition: x}}]}}",
+        ["K126"],
     ),
     "negative weight": (
         f"root: {{routerType: Splitter, steps: [{{{STEP}, weight: 150}},"
-        f" {{{STEP}, weight: -50}}]}}", ["K127"],
+        f" {{{STEP}, weight: -50}}]}}",
+        ["K127"],
     ),
     "weight outside a splitter": (
-        f"root: {{routerType: Sequence, steps: [{{{STEP}, weight: 100}}]}}", ["K128"],
+        f"root: {{routerType: Sequence, steps: [{{{STEP}, weight: 100}}]}}",
+        ["K128"],
     ),
     "not a url": (
-        "root: {routerType: Sequence, steps: [{serviceUrl: single-1.default}]}", ["K131"],
+        "root: {routerType: Sequence, steps: [{serviceUrl: single-1.default}]}",
+        ["K131"],
     ),
     "a template in a url": (
-        'root: {routerType: Sequence, steps: [{serviceUrl: "http://a.{$domain}/x"}]}', ["K131"],
+        'root: {routerType: Sequence, steps: [{serviceUrl: "http://a.{$domain}/x"}]}',
+        ["K131"],
     ),
     "unknown service": (
-        "root: {routerType: Sequence, steps: [{serviceName: iris}]}", ["K129"],
+        "root: {routerType: Sequence, steps: [{serviceName: iris}]}",
+        ["K129"],
     ),
 }
 
@@ -204,10 +237,13 @@ def test_conditions_are_looked_at_by_the_given_function(graph: Check) -> None:
 
 
 def test_all_findings_come_at_once_in_the_order_of_the_file(graph: Check) -> None:
-    found = graph("""
+    found = graph(
+        """
         root: {routerType: Splitter, steps: [{serviceUrl: "http://a", weight: 80}, {weight: 30}]}
         other: {routerType: Sequence, steps: [{nodeName: gone}, {name: x}, {name: x}]}
-    """, name="Bad")
+    """,
+        name="Bad",
+    )
     expected = ["K101", "K103", "K104", "K104", "K104", "K107", "K110", "K122"]
     assert sorted(found.codes()) == expected
     lines = [one.place.line for one in found.findings]

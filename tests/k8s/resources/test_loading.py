@@ -56,10 +56,15 @@ def test_everything_has_its_list_and_its_line(check: Check) -> None:
 @pytest.mark.parametrize(
     ("api", "kind"),
     [
-        ("apps/v1", "Deployment"), ("v1", "Service"), ("v1", "Namespace"),
-        ("v1", "PersistentVolumeClaim"), ("networking.istio.io/v1alpha3", "VirtualService"),
-        ("sources.knative.dev/v1", "KafkaSource"), ("batch/v1", "Job"),
-        ("eventing.knative.dev/v1", "Trigger"), ("gateway.networking.k8s.io/v1", "Gateway"),
+        ("apps/v1", "Deployment"),
+        ("v1", "Service"),
+        ("v1", "Namespace"),
+        ("v1", "PersistentVolumeClaim"),
+        ("networking.istio.io/v1alpha3", "VirtualService"),
+        ("sources.knative.dev/v1", "KafkaSource"),
+        ("batch/v1", "Job"),
+        ("eventing.knative.dev/v1", "Trigger"),
+        ("gateway.networking.k8s.io/v1", "Gateway"),
     ],
 )
 def test_other_kinds_are_ignored_with_a_notice(check: Check, api: str, kind: str) -> None:
@@ -72,12 +77,21 @@ def test_other_kinds_are_ignored_with_a_notice(check: Check, api: str, kind: str
     ("text", "code", "fix"),
     [
         ("apiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceService", "K013", "KServe"),
-        ("apiVersion: serving.kserve.io/v1beta1\nkind: InferenceServce", "K012",
-         "did you mean 'InferenceService'?"),
-        ("apiVersion: serving.kserve.io/v1beta1\nkind: InferenceGraph", "K012",
-         "apiVersion: serving.kserve.io/v1alpha1"),
-        ("apiVersion: serving.kserve.com/v1beta1\nkind: InferenceService", "K012",
-         "apiVersion: serving.kserve.io/v1beta1"),
+        (
+            "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceServce",
+            "K012",
+            "did you mean 'InferenceService'?",
+        ),
+        (
+            "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceGraph",
+            "K012",
+            "apiVersion: serving.kserve.io/v1alpha1",
+        ),
+        (
+            "apiVersion: serving.kserve.com/v1beta1\nkind: InferenceService",
+            "K012",
+            "apiVersion: serving.kserve.io/v1beta1",
+        ),
         ("apiVersion: v1\nkind: InferenceGraph", "K012", "serving.kserve.io/v1alpha1"),
         ("kind: InferenceGraph", "K011", "add apiVersion"),
         ("replicas: 3", "K011", "add apiVersion"),
@@ -99,7 +113,8 @@ WRONG = {
     "spec of text": ("metadata: {name: a}\nspec: x", ["K016"]),
     "name of number": ("metadata: {name: 12}\nspec: {predictor: {sklearn: {}}}", ["K016"]),
     "annotation": (
-        "metadata: {name: a, annotations: {x: true}}\nspec: {predictor: {sklearn: {}}}", ["K016"],
+        "metadata: {name: a, annotations: {x: true}}\nspec: {predictor: {sklearn: {}}}",
+        ["K016"],
     ),
     "env": (
         "metadata: {name: a}\nspec: {predictor: {sklearn: {env: [{name: A, value: 1}]}}}",
@@ -108,17 +123,20 @@ WRONG = {
     "list": ("metadata: {name: a}\nspec: {predictor: {containers: {image: x}}}", ["K016"]),
     "mapping": ("metadata: {name: a}\nspec: {predictor: {sklearn: [1]}}", ["K016"]),
     "number": (
-        "metadata: {name: a}\nspec: {predictor: {sklearn: {}, minReplicas: '1'}}", ["K016"],
+        "metadata: {name: a}\nspec: {predictor: {sklearn: {}, minReplicas: '1'}}",
+        ["K016"],
     ),
     "big number": (
-        "metadata: {name: a}\nspec: {predictor: {sklearn: {}, minReplicas: 3000000000}}", ["K016"],
+        "metadata: {name: a}\nspec: {predictor: {sklearn: {}, minReplicas: 3000000000}}",
+        ["K016"],
     ),
     "boolean": (
-        "metadata: {name: a}\nspec: {predictor: {sklearn: {tty: 'yes'}}}", ["K016"],
+        "metadata: {name: a}\nspec: {predictor: {sklearn: {tty: 'yes'}}}",
+        ["K016"],
     ),
     "quantity": (
-        "metadata: {name: a}\nspec: {predictor: {sklearn: {resources:"
-        " {limits: {memory: 1 GB}}}}}", ["K016"],
+        "metadata: {name: a}\nspec: {predictor: {sklearn: {resources: {limits: {memory: 1 GB}}}}}",
+        ["K016"],
     ),
     "required": (
         "metadata: {name: a}\nspec: {predictor: {sklearn: {}, volumes: [{emptyDir: {}}]}}",
@@ -127,7 +145,8 @@ WRONG = {
     "nothing": ("metadata: {name: a}\nspec: {predictor: {sklearn: , xgboost: {}}}", []),
     "unknown deep below": (
         "metadata: {name: a}\nspec: {predictor: {sklearn: {}, volumes: [{name: v,"
-        " persistentVolumeClaim: {claimname: x, claimName: z}}]}}", ["K015"],
+        " persistentVolumeClaim: {claimname: x, claimName: z}}]}}",
+        ["K015"],
     ),
 }
 
@@ -170,8 +189,14 @@ def test_every_code_that_is_used_is_listed_and_the_other_way_round() -> None:
 
 
 def test_no_file_raises() -> None:
-    for text in ("", "---", "\x00", "kind: List\nitems: 3", "kind: [1]\napiVersion: {a: 1}",
-                 "apiVersion: serving.kubeflow.org/v1alpha2\nkind: InferenceService\nspec: 1",
-                 "apiVersion: serving.kubeflow.org/v1alpha2\nkind: InferenceService\n"
-                 "spec: {default: {predictor: 3, explainer: [1]}, canary: x}"):
+    for text in (
+        "",
+        "---",
+        "\x00",
+        "kind: List\nitems: 3",
+        "kind: [1]\napiVersion: {a: 1}",
+        "apiVersion: serving.kubeflow.org/v1alpha2\nkind: InferenceService\nspec: 1",
+        "apiVersion: serving.kubeflow.org/v1alpha2\nkind: InferenceService\n"
+        "spec: {default: {predictor: 3, explainer: [1]}, canary: x}",
+    ):
         load([("f", text)])

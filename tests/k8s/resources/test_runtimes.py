@@ -25,8 +25,13 @@ BUILT_IN = built_in_runtimes()
 
 
 def choose(
-    name: str, version: str | None = None, protocol: str | None = None, runtime: str | None = None,
-    runtimes: tuple[Runtime, ...] = BUILT_IN, namespace: str = "models", **more: Any,
+    name: str,
+    version: str | None = None,
+    protocol: str | None = None,
+    runtime: str | None = None,
+    runtimes: tuple[Runtime, ...] = BUILT_IN,
+    namespace: str = "models",
+    **more: Any,
 ) -> str:
     found = select_runtime(name, version, protocol, runtime, False, namespace, runtimes, **more)
     if isinstance(found, Finding):
@@ -100,15 +105,18 @@ def test_a_named_runtime(
 
 
 def own(
-    name: str, priority: int | None = None, namespace: str = "", created: str = "",
-    protocols: tuple[str, ...] = ("v1",), version: str | None = None, **more: Any,
+    name: str,
+    priority: int | None = None,
+    namespace: str = "",
+    created: str = "",
+    protocols: tuple[str, ...] = ("v1",),
+    version: str | None = None,
+    **more: Any,
 ) -> Runtime:
     entry = SupportedModelFormat(
         name="f", version=version, auto_select=more.pop("auto", True), priority=priority
     )
-    spec = ServingRuntimeSpec(
-        supported_model_formats=(entry,), protocol_versions=protocols, **more
-    )
+    spec = ServingRuntimeSpec(supported_model_formats=(entry,), protocol_versions=protocols, **more)
     return Runtime(name, spec, namespace, created)
 
 
@@ -203,26 +211,35 @@ def test_two_runtimes_may_not_share_a_priority(check: Check) -> None:
 @pytest.mark.parametrize(
     ("spec", "codes"),
     [
-        ("supportedModelFormats: [{name: a, autoSelect: true, priority: 1},"
-         " {name: a, version: '2', autoSelect: true, priority: 2}]", ["K301"]),
+        (
+            "supportedModelFormats: [{name: a, autoSelect: true, priority: 1},"
+            " {name: a, version: '2', autoSelect: true, priority: 2}]",
+            ["K301"],
+        ),
         ("supportedModelFormats: [{name: a, priority: 0}]", ["K308"]),
         ("workerSpec: {containers: []}", ["K303"]),
         ("workerSpec: {containers: [{name: a}, {name: b}]}", ["K303"]),
         ("workerSpec: {containers: [{name: a}], tensorParallelSize: 0}", ["K304"]),
-        ("workerSpec: {containers: [{name: worker-container, resources:"
-         " {limits: {acme.com/npu: 1}}}]}", ["K304"]),
+        (
+            "workerSpec: {containers: [{name: worker-container, resources:"
+            " {limits: {acme.com/npu: 1}}}]}",
+            ["K304"],
+        ),
         ("volumes: [{name: v, emptyDir: {}}]", []),
         ("disabled: true, workerSpec: {containers: []}", []),
         ("workerSpec: {containers: [{name: a, env: [{name: PYTHONPATH}]}]}", ["K307"]),
     ],
 )
 def test_what_the_runtime_webhook_refuses(check: Check, spec: str, codes: list[str]) -> None:
-    assert check(f"""
+    assert (
+        check(f"""
         apiVersion: serving.kserve.io/v1alpha1
         kind: ServingRuntime
         metadata: {{name: r}}
         spec: {{containers: [{{name: kserve-container}}], {spec}}}
-    """).codes() == codes
+    """).codes()
+        == codes
+    )
 
 
 def test_a_runtime_needs_containers(check: Check) -> None:

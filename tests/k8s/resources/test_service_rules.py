@@ -15,12 +15,14 @@ REFUSED = {
     "nothing to run": ("predictor: {minReplicas: 1}", ["K210"]),
     "two frameworks": ("predictor: {sklearn: {}, xgboost: {}}", ["K210"]),
     "framework and container": (
-        "predictor: {sklearn: {}, containers: [{name: kserve-container, image: a}]}", ["K210"],
+        "predictor: {sklearn: {}, containers: [{name: kserve-container, image: a}]}",
+        ["K210"],
     ),
     "no container in the transformer": ("predictor: {sklearn: {}}\ntransformer: {}", ["K210"]),
     "two explainers": (
         "predictor: {sklearn: {}}\n"
-        "explainer: {art: {type: SquareAttack}, containers: [{image: a}]}", ["K210"],
+        "explainer: {art: {type: SquareAttack}, containers: [{image: a}]}",
+        ["K210"],
     ),
     "no predictor": ("transformer: {containers: [{image: a}]}", ["K018"]),
     "negative min": (MODEL % ", minReplicas: -1", ["K211"]),
@@ -32,45 +34,56 @@ REFUSED = {
     "logger storage": (MODEL % ", logger: {mode: all, storage: {path: logs}}", ["K213"]),
     "name in a model": ("predictor: {sklearn: {name: mine}}", ["K206"]),
     "PYTHONPATH in a model": (
-        "predictor: {sklearn: {env: [{name: PYTHONPATH, value: /x}]}}", ["K203"],
+        "predictor: {sklearn: {env: [{name: PYTHONPATH, value: /x}]}}",
+        ["K203"],
     ),
     "PYTHONPATH in an init container": (
-        MODEL % ", initContainers: [{name: a, env: [{name: PYTHONPATH, value: /x}]}]", ["K203"],
+        MODEL % ", initContainers: [{name: a, env: [{name: PYTHONPATH, value: /x}]}]",
+        ["K203"],
     ),
     "STORAGE_URI in a transformer beside": (
         "predictor: {containers: [{name: kserve-container},"
-        " {name: transformer-container, env: [{name: STORAGE_URI, value: gs://b}]}]}", ["K205"],
+        " {name: transformer-container, env: [{name: STORAGE_URI, value: gs://b}]}]}",
+        ["K205"],
     ),
     "two places": (MODEL % ", storageUris: [{uri: gs://b/x}]", ["K207"]),
     "relative mount": (
-        "predictor: {sklearn: {}, storageUris: [{uri: gs://b, mountPath: mnt}]}", ["K208"],
+        "predictor: {sklearn: {}, storageUris: [{uri: gs://b, mountPath: mnt}]}",
+        ["K208"],
     ),
     "mount with ..": (
-        "predictor: {sklearn: {}, storageUris: [{uri: gs://b, mountPath: /mnt/../x}]}", ["K208"],
+        "predictor: {sklearn: {}, storageUris: [{uri: gs://b, mountPath: /mnt/../x}]}",
+        ["K208"],
     ),
     "mount at /": (
-        "predictor: {sklearn: {}, storageUris: [{uri: gs://b, mountPath: /}]}", ["K208"],
+        "predictor: {sklearn: {}, storageUris: [{uri: gs://b, mountPath: /}]}",
+        ["K208"],
     ),
     "no common parent": (
         "predictor: {sklearn: {}, storageUris: [{uri: gs://a, mountPath: /a/x},"
-        " {uri: gs://b, mountPath: /b/x}]}", ["K208"],
+        " {uri: gs://b, mountPath: /b/x}]}",
+        ["K208"],
     ),
     "one claim path twice": (
         "predictor: {sklearn: {}, storageUris: [{uri: pvc://a, mountPath: /a},"
-        " {uri: pvc://b, mountPath: /a}]}", ["K208"],
+        " {uri: pvc://b, mountPath: /a}]}",
+        ["K208"],
     ),
     "confidential without uri": (
-        "predictor: {sklearn: {confidential: {enabled: true}}}", ["K209"],
+        "predictor: {sklearn: {confidential: {enabled: true}}}",
+        ["K209"],
     ),
     "confidential id": (
         "predictor: {sklearn: {storageUri: s3://b, confidential:"
-        " {enabled: true, resourceId: kbs:///a}}}", ["K209"],
+        " {enabled: true, resourceId: kbs:///a}}}",
+        ["K209"],
     ),
     "no format": ("predictor: {model: {storageUri: gs://b/m}}", ["K218"]),
     "unknown format": ("predictor: {model: {modelFormat: {name: catboost}}}", ["K219"]),
     "percent": (MODEL % ", canaryTrafficPercent: 101", ["K220"]),
     "unnamed containers": (
-        "predictor: {containers: [{name: kserve-container}, {image: a}]}", ["K224"],
+        "predictor: {containers: [{name: kserve-container}, {image: a}]}",
+        ["K224"],
     ),
 }
 
@@ -85,9 +98,8 @@ ACCEPTED = {
     "scale to zero": MODEL % ", minReplicas: 0, maxReplicas: 3, scaleMetric: rps, scaleTarget: 5",
     "no limit": MODEL % ", minReplicas: 7, maxReplicas: 0",
     "logger": MODEL % ", logger: {mode: request, url: http://l}",
-    "logger storage": MODEL % (
-        ", logger: {mode: all, storage: {path: /logs, parameters: {type: s3}, key: k}}"
-    ),
+    "logger storage": MODEL
+    % (", logger: {mode: all, storage: {path: /logs, parameters: {type: s3}, key: k}}"),
     "batcher": MODEL % ", batcher: {maxBatchSize: 32, maxLatency: 500}",
     "several uris": (
         "predictor: {sklearn: {}, storageUris: [{uri: gs://a, mountPath: /mnt/models/a},"
@@ -100,7 +112,8 @@ ACCEPTED = {
     "custom": "predictor: {containers: [{image: mine:1, env: [{name: PROTOCOL, value: v2}]}]}",
     "old account field": MODEL % ", serviceAccount: models",
     "art": "predictor: {sklearn: {}}\nexplainer: {art: {type: SquareAttack, config: {a: b}}}",
-    "pod fields": MODEL % (
+    "pod fields": MODEL
+    % (
         ", nodeSelector: {gpu: a100}, tolerations: [{key: gpu, operator: Exists}], volumes:"
         " [{name: v, persistentVolumeClaim: {claimName: c}}], hostIPC: true,"
         " topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone,"
@@ -135,7 +148,8 @@ SCALING = {
     "kpa rps": (KNATIVE, "scaleMetric: rps, scaleTarget: 1", False),
     "knative with hpa": (
         {"autoscaling.knative.dev/class": "hpa.autoscaling.knative.dev"},
-        "scaleMetric: cpu, scaleTarget: 80", False,
+        "scaleMetric: cpu, scaleTarget: 80",
+        False,
     ),
     "standard strategy": (STANDARD, "deploymentStrategy: {type: Recreate}", False),
     "hpa rps": (HPA, "scaleMetric: rps", True),
@@ -146,33 +160,49 @@ SCALING = {
     "hpa resource": (HPA, "autoScaling: {metrics: [{type: Resource}]}", True),
     "keda scaleMetric": (KEDA, "scaleMetric: cpu", True),
     "keda cpu": (
-        KEDA, f"autoScaling: {{metrics: [{CPU % 'Utilization, averageUtilization: 50'}]}}", False,
+        KEDA,
+        f"autoScaling: {{metrics: [{CPU % 'Utilization, averageUtilization: 50'}]}}",
+        False,
     ),
     "keda cpu over 100": (
-        KEDA, f"autoScaling: {{metrics: [{CPU % 'Utilization, averageUtilization: 101'}]}}", True,
+        KEDA,
+        f"autoScaling: {{metrics: [{CPU % 'Utilization, averageUtilization: 101'}]}}",
+        True,
     ),
     "keda cpu value": (
-        KEDA, f"autoScaling: {{metrics: [{CPU % 'AverageValue, averageValue: 1'}]}}", True,
+        KEDA,
+        f"autoScaling: {{metrics: [{CPU % 'AverageValue, averageValue: 1'}]}}",
+        True,
     ),
     "keda small memory": (
-        KEDA, "autoScaling: {metrics: [{type: Resource, resource: {name: memory,"
-        " target: {type: AverageValue, averageValue: 1000}}}]}", True,
+        KEDA,
+        "autoScaling: {metrics: [{type: Resource, resource: {name: memory,"
+        " target: {type: AverageValue, averageValue: 1000}}}]}",
+        True,
     ),
     "keda memory": (
-        KEDA, "autoScaling: {metrics: [{type: Resource, resource: {name: memory,"
-        " target: {type: AverageValue, averageValue: 500Mi}}}]}", False,
+        KEDA,
+        "autoScaling: {metrics: [{type: Resource, resource: {name: memory,"
+        " target: {type: AverageValue, averageValue: 500Mi}}}]}",
+        False,
     ),
     "keda query": (
-        KEDA, "autoScaling: {metrics: [{type: External, external: {metric: {backend: prometheus},"
-        " target: {type: Value, value: 5}}}]}", True,
+        KEDA,
+        "autoScaling: {metrics: [{type: External, external: {metric: {backend: prometheus},"
+        " target: {type: Value, value: 5}}}]}",
+        True,
     ),
     "keda external": (
-        KEDA, "autoScaling: {metrics: [{type: External, external: {metric: {query: up},"
-        ' target: {type: Value, value: "5"}}}]}', False,
+        KEDA,
+        "autoScaling: {metrics: [{type: External, external: {metric: {query: up},"
+        ' target: {type: Value, value: "5"}}}]}',
+        False,
     ),
     "keda pods": (
-        KEDA, "autoScaling: {metrics: [{type: PodMetric, podmetric: {metric: {query: up},"
-        " target: {type: Value}}}]}", True,
+        KEDA,
+        "autoScaling: {metrics: [{type: PodMetric, podmetric: {metric: {query: up},"
+        " target: {type: Value}}}]}",
+        True,
     ),
 }
 
@@ -210,11 +240,18 @@ canary:
 @pytest.mark.parametrize(
     ("percent", "name", "more", "number"),
     [
-        (10, "next", "", 0), (80, "next", "", 0), (81, "next", "", 1), (-1, "next", "", 1),
-        (10, "stable", "", 1), (10, "third", "", 1), (10, '""', "", 1),
+        (10, "next", "", 0),
+        (80, "next", "", 0),
+        (81, "next", "", 1),
+        (-1, "next", "", 1),
+        (10, "stable", "", 1),
+        (10, "third", "", 1),
+        (10, '""', "", 1),
         (10, "next", ", maxReplicas: 3, scaleTarget: 1, scaleMetric: rps", 3),
-        (10, "next", ", minReplicas: 3", 1), (10, "next", ", minReplicas: 2", 0),
-        (10, "next", ", xgboost: {}", 1), (10, "next", ", workerSpec: {}", 1),
+        (10, "next", ", minReplicas: 3", 1),
+        (10, "next", ", minReplicas: 2", 0),
+        (10, "next", ", xgboost: {}", 1),
+        (10, "next", ", workerSpec: {}", 1),
     ],
 )
 def test_canaries(service: Check, percent: int, name: str, more: str, number: int) -> None:
@@ -230,8 +267,7 @@ def test_canaries_need_standard_mode_and_a_stable_name(service: Check) -> None:
 
 
 WORKER = (
-    "predictor: {model: {modelFormat: {name: huggingface}, storageUri: %s%s},"
-    " workerSpec: {%s}}"
+    "predictor: {model: {modelFormat: {name: huggingface}, storageUri: %s%s}, workerSpec: {%s}}"
 )
 
 
@@ -255,8 +291,10 @@ def test_multi_node(service: Check, uri: str, model: str, worker: str, number: i
 
 
 def test_a_finding_names_field_line_and_fix(service: Check) -> None:
-    found = service("predictor:\n  sklearn:\n    storageUri: gs://b\n    modelformat: x\n"
-                    "  minReplica: 1\n  storageUri: gs://b\n")
+    found = service(
+        "predictor:\n  sklearn:\n    storageUri: gs://b\n    modelformat: x\n"
+        "  minReplica: 1\n  storageUri: gs://b\n"
+    )
     assert found.codes() == ["K015", "K015", "K015"]
     texts = [str(one) for one in found.findings]
     assert texts[0].startswith("f0.yaml:9 spec.predictor.sklearn.modelformat: warning")

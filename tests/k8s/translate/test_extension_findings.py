@@ -131,8 +131,7 @@ def test_a_mistake_is_one_finding(annotations: str, code: str, message: str, fix
     assert found.severity == ("warning" if code in ("K609", "K610") else "error")
 
 
-def test_the_line_inside_a_block(
-) -> None:
+def test_the_line_inside_a_block() -> None:
     found = only(
         """
         umbel.dev/other-tool/no: x
@@ -204,7 +203,8 @@ spec:
 """
     text = (
         "apiVersion: serving.kserve.io/v1alpha1\nkind: InferenceGraph\nmetadata:\n  name: g\n"
-        + "  annotations: {umbel.dev/mirror: '[root.b]'}" + spec
+        + "  annotations: {umbel.dev/mirror: '[root.b]'}"
+        + spec
     )
     assert translate([("g.yaml", text)]).findings == ()
     plain = translate([("g.yaml", text.replace("umbel.dev/mirror", "x/y"))])
@@ -214,7 +214,8 @@ spec:
 def test_a_graph_with_a_mistake_is_not_served() -> None:
     text = (
         "apiVersion: serving.kserve.io/v1alpha1\nkind: InferenceGraph\nmetadata:\n  name: g\n"
-        + "  annotations: {umbel.dev/mirror: '[root.x]'}" + SPEC
+        + "  annotations: {umbel.dev/mirror: '[root.x]'}"
+        + SPEC
     )
     assert translate([("g.yaml", text)]).program.served == ()
 
@@ -235,5 +236,3 @@ def test_any_value_gives_findings_or_a_graph(name: str, value: object) -> None:
 
     text = json.dumps(json.dumps(value))
     findings(f"umbel.dev/{name}: {text}")
-
-

@@ -32,8 +32,14 @@ def test_everything_that_was_asked_for_is_drawn() -> None:
     program = translate([("g.yaml", TEXT)]).program
     tree = draw(program, "tree")
     for words in (
-        "answer, and steps on request", "compose answer", "mirror 5 %  (mirror)", "→ V2",
-        "score ← note a", "label ← note b", "a: message (up to 4 times)", "if ← sure",
+        "answer, and steps on request",
+        "compose answer",
+        "mirror 5 %  (mirror)",
+        "→ V2",
+        "score ← note a",
+        "label ← note b",
+        "a: message (up to 4 times)",
+        "if ← sure",
         "s: message  (service)",
     ):
         assert words in tree, (words, tree)

@@ -19,7 +19,6 @@ import pytest
 import skops.io
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
-from web_server import Site, cut, serving, status
 
 from umbel.graph.decorators import predictor
 from umbel.graph.errors import DeclarationError
@@ -27,6 +26,7 @@ from umbel.nodes.storage import web_download
 from umbel.nodes.storage.fetching import fetch
 from umbel.nodes.storage.model_cache import ModelCache
 from umbel.nodes.storage.url_policy import UNTRUSTED, UrlPolicy
+from web_server import Site, cut, serving, status
 
 MODEL = bytes(range(256)) * 4000
 

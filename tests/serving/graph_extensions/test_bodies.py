@@ -95,7 +95,9 @@ NESTED = {
 
 async def test_intermediate_outputs(serve: Any, services: Any) -> None:
     services.answers |= {
-        "a": lambda body: (404, {"error": "x"}), "b": lambda body: {"b": 1}, "c": lambda body: body,
+        "a": lambda body: (404, {"error": "x"}),
+        "b": lambda body: {"b": 1},
+        "c": lambda body: body,
     }
     graph = await serve(NESTED, {"intermediate-outputs": "true"})
     both = {"b": {"b": 1}, "c": {"x": 1}}
@@ -115,15 +117,14 @@ async def test_intermediate_outputs(serve: Any, services: Any) -> None:
 
 async def test_intermediate_outputs_on_request(serve: Any, services: Any) -> None:
     services.answers |= ABC
-    graph = await serve(
-        {"root": ("Sequence", STEPS[1:2])}, {"intermediate-outputs": "on-request"}
-    )
+    graph = await serve({"root": ("Sequence", STEPS[1:2])}, {"intermediate-outputs": "on-request"})
     plain = {"label": "dog"}
     assert await graph({}) == (200, plain)
     assert await graph({}, headers={"umbel-steps": "0"}) == (200, plain)
     steps = {"b": {"status": 200, "body": plain}}
     assert await graph({}, headers={"umbel-steps": "1"}) == (
-        200, {"output": plain, "steps": steps},
+        200,
+        {"output": plain, "steps": steps},
     )
 
 
@@ -132,7 +133,8 @@ async def test_the_status_of_an_answer_stays(serve: Any, services: Any) -> None:
     graph = await serve({"root": ("Sequence", STEPS[1:2])}, {"intermediate-outputs": "true"})
     tea = {"b64": base64.b64encode(b"tea").decode()}
     assert await graph({}) == (
-        418, {"output": tea, "steps": {"b": {"status": 418, "body": tea}}},
+        418,
+        {"output": tea, "steps": {"b": {"status": 418, "body": tea}}},
     )
 
 
@@ -151,8 +153,10 @@ data: {router: '{"headers": {"propagate": ["X-Other"]}}'}
     none = await serve({"root": ("Sequence", STEPS[:1])}, {"propagate-headers": []}, config)
     sent = {"x-tenant": "t", "authorization": "secret", "x-other": "o", "x-tenant-2": "u"}
     for one, expected in (
-        (graph, {"x-tenant", "authorization"}), (both, {"x-tenant", "authorization"}),
-        (plain, {"x-other"}), (none, set()),
+        (graph, {"x-tenant", "authorization"}),
+        (both, {"x-tenant", "authorization"}),
+        (plain, {"x-other"}),
+        (none, set()),
     ):
         services.calls.clear()
         await one({}, headers=sent)

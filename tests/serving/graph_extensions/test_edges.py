@@ -70,8 +70,9 @@ async def test_predictions_become_a_tensor(
 async def test_predictions_by_name_become_tensors(serve: Any, services: Any) -> None:
     rows = {"predictions": [{"a": 1, "b": [1.5]}, {"a": 2, "b": [2.5]}]}
     _, body = await sent(serve, services, rows, {"inputs": {"X": "b"}})
-    assert body == {"inputs": [{"name": "X", "shape": [2, 1], "datatype": "FP64",
-                                "data": [1.5, 2.5]}]}
+    assert body == {
+        "inputs": [{"name": "X", "shape": [2, 1], "datatype": "FP64", "data": [1.5, 2.5]}]
+    }
 
 
 async def test_one_tensor_becomes_instances(serve: Any, services: Any) -> None:

@@ -49,7 +49,9 @@ async def test_nobody_waits_for_it(serve: Any, services: Any) -> None:
 
 async def test_in_a_sequence_it_gets_what_its_place_gets(serve: Any, services: Any) -> None:
     services.answers |= {
-        "a": lambda body: {"from": "a"}, "s": lambda body: {"from": "s"}, "b": lambda body: body,
+        "a": lambda body: {"from": "a"},
+        "s": lambda body: {"from": "s"},
+        "b": lambda body: body,
     }
     steps = [
         {"call": "a", "name": "a"},

@@ -72,7 +72,8 @@ async def test_a_steps_own_entry_wins_over_the_default(serve: Any, services: Any
     services.answers |= {"a": after(9), "b": after(9)}
     steps = [{"name": name, "call": name} for name in "ab"]
     retries = {
-        "default": {"attempts": 4, "backoffMs": 1}, "root.b": {"attempts": 2, "backoffMs": 1},
+        "default": {"attempts": 4, "backoffMs": 1},
+        "root.b": {"attempts": 2, "backoffMs": 1},
     }
     graph = await serve({"root": ("Sequence", steps)}, {"retries": retries})
     await graph({})

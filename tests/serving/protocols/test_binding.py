@@ -143,10 +143,16 @@ KEYED = Signature((Port("x"),), (Port("label"), Port("score")), keyed=True)
 @pytest.mark.parametrize(
     ("result", "body", "expected"),
     [
-        ({"label": ["a", "b"], "score": np.array([1, 2])}, {"instances": [1, 2]},
-         [{"label": "a", "score": 1}, {"label": "b", "score": 2}]),
-        ({"label": ["a", "b"], "score": np.array([1, 2])}, {"inputs": [1, 2]},
-         {"label": ["a", "b"], "score": [1, 2]}),
+        (
+            {"label": ["a", "b"], "score": np.array([1, 2])},
+            {"instances": [1, 2]},
+            [{"label": "a", "score": 1}, {"label": "b", "score": 2}],
+        ),
+        (
+            {"label": ["a", "b"], "score": np.array([1, 2])},
+            {"inputs": [1, 2]},
+            {"label": ["a", "b"], "score": [1, 2]},
+        ),
         ({"label": "a", "score": 0.5}, {"instances": [1]}, {"label": "a", "score": 0.5}),
         ({"label": ["a"], "score": [1, 2]}, {"instances": [1]}, {"label": ["a"], "score": [1, 2]}),
         ((["a"], [[1, 2]]), {"instances": [1]}, [{"label": "a", "score": [1, 2]}]),
@@ -201,7 +207,8 @@ def test_v2_any_value_becomes_a_tensor(result: object, expected: tuple[Any, ...]
 
 def test_v2_a_dict_is_a_tensor_for_each_key() -> None:
     assert outputs({"label": "cat", "score": np.array([0.5])}) == [
-        ("label", "BYTES", (1,), [b"cat"]), ("score", "FP64", (1,), [0.5]),
+        ("label", "BYTES", (1,), [b"cat"]),
+        ("score", "FP64", (1,), [0.5]),
     ]
 
 

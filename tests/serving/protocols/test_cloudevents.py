@@ -16,13 +16,21 @@ from umbel.serving.protocols.cloudevents import (
 from umbel.serving.protocols.v1 import read_predict
 
 BINARY = {
-    "content-type": "application/json", "ce-specversion": "1.0", "ce-id": "36077800",
-    "ce-source": "https://example.com/event-producer", "ce-type": "com.example.sampletype1",
-    "ce-time": "2021-01-28T21:04:43.144141+00:00", "ce-custom": "caf%C3%A9",
+    "content-type": "application/json",
+    "ce-specversion": "1.0",
+    "ce-id": "36077800",
+    "ce-source": "https://example.com/event-producer",
+    "ce-type": "com.example.sampletype1",
+    "ce-time": "2021-01-28T21:04:43.144141+00:00",
+    "ce-custom": "caf%C3%A9",
 }
 EVENT = {
-    "specversion": "1.0", "id": "36077800", "source": "https://example.com", "type": "t",
-    "time": "2021-01-28T21:04:43.144141+00:00", "data": {"instances": [[1, 2]]},
+    "specversion": "1.0",
+    "id": "36077800",
+    "source": "https://example.com",
+    "type": "t",
+    "time": "2021-01-28T21:04:43.144141+00:00",
+    "data": {"instances": [[1, 2]]},
 }
 
 
@@ -97,8 +105,11 @@ def test_binary_data_that_is_no_json_is_left_as_bytes() -> None:
         ({"content-type": STRUCTURED_TYPE}, b"{", "Unrecognized request format: "),
         ({"content-type": STRUCTURED_TYPE}, b"[]", "expected a structured CloudEvent"),
         ({"content-type": STRUCTURED_TYPE}, b'{"id": "1"}', "got ['id']"),
-        ({"content-type": STRUCTURED_TYPE},
-         json.dumps({**EVENT, "data_base64": "?"}).encode(), "Failed to decode"),
+        (
+            {"content-type": STRUCTURED_TYPE},
+            json.dumps({**EVENT, "data_base64": "?"}).encode(),
+            "Failed to decode",
+        ),
     ],
 )
 def test_broken_events(headers: dict[str, str], body: bytes, words: str) -> None:

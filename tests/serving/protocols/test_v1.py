@@ -42,7 +42,11 @@ def test_inputs_win_and_the_rest_of_the_body_is_kept() -> None:
 
 def test_an_event_in_plain_json_is_opened_once() -> None:
     event: dict[str, Any] = {
-        "time": "t", "type": "t", "source": "s", "id": "1", "specversion": "1.0",
+        "time": "t",
+        "type": "t",
+        "source": "s",
+        "id": "1",
+        "specversion": "1.0",
         "data": {"instances": [1]},
     }
     assert decode_predict(json.dumps(event).encode()).value == [1]
@@ -117,12 +121,19 @@ def test_a_circle_is_our_fault() -> None:
         encode_predictions(circle)
 
 
-@given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3),
-))
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(st.characters(exclude_categories=["Cs"])),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3)
+        ),
+    )
+)
 def test_json_values_survive(value: object) -> None:
     assert json.loads(encode_predictions(value))["predictions"] == value
 

@@ -23,8 +23,18 @@ from umbel.serving.protocols.v2 import (
 
 LENGTH = "inference-header-content-length"
 DTYPES = (
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-    "float16", "float32", "float64",
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
 )
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
 
@@ -162,12 +172,20 @@ def test_mistakes_say_what_was_expected_and_what_came(body: object, words: str) 
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"{", b"\xff", b'{"inputs": [NaN]}', b"[" * 100_000, b'{"inputs":' + b"[" * 100_000,
+        b"",
+        b"{",
+        b"\xff",
+        b'{"inputs": [NaN]}',
+        b"[" * 100_000,
+        b'{"inputs":' + b"[" * 100_000,
         b'{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[Infinity]}]}',
         b'{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1e999]}]}',
         b'{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1e99]}]}',
         b'{"inputs":[{"name":"x","shape":[1],"datatype":"FP64","data":'
-        + b"[" * 500 + b"1" + b"]" * 500 + b"}]}",
+        + b"[" * 500
+        + b"1"
+        + b"]" * 500
+        + b"}]}",
     ],
 )
 def test_bodies_no_parser_likes(body: bytes) -> None:
