@@ -19,18 +19,19 @@ WATCH_AFTER_S = 0.05
 class DisconnectWatch:
     """Cancels the task it was entered in when the client closes the connection.
 
-    ``gone`` is true after that; the cancellation then ends at this context manager.
+    ``gone`` is true after that; the cancellation then ends at this context manager. With
+    ``cancels=False`` nothing is watched: KServe's router carries on to the end.
     """
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
+    def __init__(self, receive: Receive, *, cancels: bool = True) -> None:
+        self._receive, self._cancels = receive, cancels
         self._watcher: asyncio.Task[None] | None = None
         self.gone = False
 
     def __enter__(self) -> DisconnectWatch:
         loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        self._timer = loop.call_later(WATCH_AFTER_S, self._begin)
+        self._timer = loop.call_later(WATCH_AFTER_S, self._begin) if self._cancels else None
         return self
 
     def __exit__(
@@ -39,7 +40,8 @@ class DisconnectWatch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
         return self.gone and kind is asyncio.CancelledError

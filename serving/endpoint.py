@@ -39,7 +39,8 @@ def json_reply(value: object, status: int = 200) -> Reply:
 
 
 class Endpoint:
-    """One graph's endpoint. ``ready`` turns false when the model is unloaded."""
+    """One graph's endpoint. ``ready`` turns false when the model is unloaded. ``is_router``: a
+    graph of messages, which answers as KServe's router does."""
 
     def __init__(self, engine: Engine, name: GraphName, version: str) -> None:
         graph = engine.compiled(name).graph
@@ -51,8 +52,8 @@ class Endpoint:
         self.explanation = (
             Inference(engine, graph.explainer, self.model) if graph.explainer else None
         )
-        self._is_router = graph.interface == "message"
-        self._routes = self._router_pages() if self._is_router else self._table()
+        self.is_router = graph.interface == "message"
+        self._routes = self._router_pages() if self.is_router else self._table()
 
     async def handle(self, request: WireRequest) -> Reply:
         """The reply. Never raises but for cancellation."""
@@ -67,7 +68,7 @@ class Endpoint:
 
     async def _route(self, request: WireRequest) -> Reply:
         methods = self._routes.get(request.path.rstrip("/"))
-        if self._is_router:
+        if self.is_router:
             page = methods.get(request.method) if methods else None
             return await (page or self.inference.route)(request)
         if methods is None:
@@ -86,7 +87,7 @@ class Endpoint:
         known = isinstance(error, UmbelError)
         if not known:
             log.error("request %s to %r failed", request.context.id, self.name, exc_info=error)
-        if self._is_router:
+        if self.is_router:
             status = error.status if isinstance(error, UmbelError) else 500
             cause = str(error) if known else f"internal error (request {request.context.id})"
             return json_reply({"error": "Failed to process request", "cause": cause}, status)

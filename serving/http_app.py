@@ -86,7 +86,7 @@ class HttpApp:
             else:
                 body = await self._body(headers, receive)
                 request = WireRequest(scope["method"], path, body, headers, context)
-                with DisconnectWatch(receive) as client:
+                with DisconnectWatch(receive, cancels=not endpoint.is_router) as client:
                     reply = await self._answer(endpoint, request)
                 if client.gone:
                     self.endpoints.metrics.record(name, CLIENT_GONE, 0.0, context)
@@ -149,7 +149,8 @@ class HttpApp:
             out[PATH_HEADER] = path_text(context)
         raw = [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in out.items()]
         raw.append((b"content-length", str(len(reply.body)).encode()))
-        await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+        status = reply.status if 200 <= reply.status < 600 else 502  # servers know no others
+        await send({"type": "http.response.start", "status": status, "headers": raw})
         body = b"" if method == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
 

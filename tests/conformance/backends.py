@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import socket
 import threading
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
@@ -104,6 +105,13 @@ class InProcess:
         return Reply(start["status"], named, b"".join(m.get("body", b"") for m in rest))
 
 
+def free_port() -> int:
+    """A port of loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class OverHttp:
     """Graphs that are served on a port of this machine."""
 
@@ -114,7 +122,10 @@ class OverHttp:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.putrequest(
-                request.method, f"/{graph}{request.path}", skip_accept_encoding=True
+                request.method,
+                f"/{graph}{request.path}",
+                skip_host=any(name == "Host" for name, _ in request.headers),
+                skip_accept_encoding=True,
             )
             for name, value in request.headers:
                 connection.putheader(name, value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -121,9 +120,7 @@ def _wait_for_other_rays(patience_s: float = 600) -> None:
 
 def _served(command: list[str]) -> Iterator[backends.OverHttp]:
     """Runs ``command PORT``, which says ``ready`` once it answers, until the session ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = backends.free_port()
     process = subprocess.Popen([*command, str(port)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
