@@ -20,7 +20,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, answered: Answered) -> None:
         self._answered = answered
         self._transport: asyncio.Transport | None = None
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._missing = 0
         self._waits = False
         self.closed = False
 
@@ -40,17 +41,20 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer + data if self._buffer else data
-        end = buffer.find(b"\r\n\r\n")
-        if end < 0:
-            self._buffer = buffer
+        if self._buffer:
+            self._buffer += data
+            self._missing -= len(data)
+            if self._missing > 0:
+                return
+            data = bytes(self._buffer)
+        end = data.find(b"\r\n\r\n")
+        head = data[:end].lower() if end >= 0 else b""
+        body = _body(head, data, end + 4) if head else 1
+        if isinstance(body, int):
+            self._missing = body
+            self._buffer = self._buffer or bytearray(data)
             return
-        head = buffer[:end].lower()
-        body = _body(head, buffer, end + 4)
-        if body is None:
-            self._buffer = buffer
-            return
-        self._buffer = b""
+        self._buffer = bytearray()
         self._waits = False
         if b"connection: close" in head:
             self.closed = True
@@ -63,24 +67,25 @@ class Connection(asyncio.Protocol):
             self._answered(self, 0, b"", b"")
 
 
-def _body(head: bytes, buffer: bytes, start: int) -> bytes | None:
-    """The body, or None while some of it is missing."""
-    at = head.find(b"content-length:")
+def _body(head: bytes, buffer: bytes, start: int) -> bytes | int:
+    """The body, or how many bytes of it are missing at least."""
+    at = head.find(b"\r\ncontent-length:")
     if at >= 0:
-        line_end = head.find(b"\r\n", at)
-        length = int(head[at + 15 : line_end if line_end > 0 else len(head)])
-        return buffer[start : start + length] if len(buffer) >= start + length else None
+        line_end = head.find(b"\r\n", at + 2)
+        length = int(head[at + 17 : line_end if line_end > 0 else len(head)])
+        missing = start + length - len(buffer)
+        return missing if missing > 0 else buffer[start : start + length]
     if b"chunked" not in head:
         return b""
     parts: list[bytes] = []
     while True:
         line_end = buffer.find(b"\r\n", start)
         if line_end < 0:
-            return None
+            return 1
         size = int(buffer[start:line_end].split(b";")[0], 16)
         start = line_end + 2
         if len(buffer) < start + size + 2:
-            return None
+            return start + size + 2 - len(buffer)
         if size == 0:
             return b"".join(parts)
         parts.append(buffer[start : start + size])

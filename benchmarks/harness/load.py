@@ -252,21 +252,22 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()  # type: ignore[no-any-return,unused-ignore]
 
 
-def ask(port: int, exchange: Exchange, limit_s: float = 20.0) -> bool:
-    """Whether one request gets its right answer now. Raises OSError where nobody listens."""
+def complaint(port: int, exchange: Exchange, limit_s: float = 20.0) -> str:
+    """Sends one request: empty if its answer is right. Raises OSError where nobody listens."""
 
-    async def once() -> bool:
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    async def once() -> str:
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def answered(connection: Connection, status: int, head: bytes, body: bytes) -> None:
-            answer.set_result(exchange.right(status, head, body))
+            right = exchange.right(status, head, body)
+            answer.set_result("" if right else f"{status}: {body[:200]!r}")
 
         connection = await connect(port, answered)
         try:
             connection.send(exchange.request)
             return await asyncio.wait_for(answer, limit_s)
         except asyncio.TimeoutError:
-            return False
+            return f"no answer within {limit_s:.0f} s"
         finally:
             connection.close()
 

@@ -68,18 +68,23 @@ class ServerProcess:
     ) -> None:
         self.stop()
 
-    def wait_until(self, answers: Callable[[], bool], limit_s: float) -> float:
-        """Polls until ``answers``; gives the seconds it took. Raises ServerFailed."""
+    def wait_until(self, complaint: Callable[[], str], limit_s: float) -> float:
+        """Polls until there is no complaint; gives the seconds it took. Raises ServerFailed, at
+        once for an answer that is wrong."""
         assert self._process is not None
         started = time.monotonic()
+        last = "it does not listen"
         while time.monotonic() - started < limit_s:
             if self._process.poll() is not None:
                 raise self.failure(f"exited with {self._process.returncode}")
             with contextlib.suppress(OSError):
-                if answers():
+                last = complaint()
+                if not last:
                     return time.monotonic() - started
+                if last.startswith("200"):
+                    raise self.failure(f"gives a wrong answer: {last}")
             time.sleep(0.1)
-        raise self.failure(f"did not give the right answer within {limit_s:.0f} s")
+        raise self.failure(f"did not answer within {limit_s:.0f} s: {last}")
 
     def failure(self, what: str) -> ServerFailed:
         """An error with the end of the log."""

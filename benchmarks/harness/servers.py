@@ -103,7 +103,7 @@ def _bentoml(batch: int) -> Callable[[Workload, int], Start]:
             "BENTOML_HOME": os.path.join(tempfile.gettempdir(), f"umbel-bentoml-{os.getuid()}"),
             "BENTOML_DO_NOT_TRACK": "True",
         }
-        options = ("-p", str(port), "--working-dir", str(HERE))
+        options = ("-p", str(port), "--working-dir", str(HERE), "--quiet")
         return Start((*command, *options), "/predict", environment)
 
     return start

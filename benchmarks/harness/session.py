@@ -69,10 +69,11 @@ class Session:
         log = self._logs / f"{workload.name}-{server.name}-{number}.log"
         with ServerProcess(start.command, start.whole_environment(), log) as process:
             took = process.wait_until(
-                lambda: _all_right(port, asked[:1]), self._course.start_limit_s
+                lambda: load.complaint(port, asked[0]), self._course.start_limit_s
             )
-            if not _all_right(port, asked):
-                raise process.failure("gives a wrong answer")
+            for exchange in asked:
+                if wrong := load.complaint(port, exchange):
+                    raise process.failure(f"gives a wrong answer: {wrong}")
             load.closed_loop(port, asked, 4, self._course.warm_up_s)
             idle = process.usage()
             self.starts.append(
@@ -145,10 +146,6 @@ class Session:
                 say(f"  waiting: another Ray runs on this machine (process {others[0]})")
                 told = True
             time.sleep(2)
-
-
-def _all_right(port: int, asked: tuple[Exchange, ...]) -> bool:
-    return all(load.ask(port, exchange) for exchange in asked)
 
 
 def _line(m: Measurement) -> str:
