@@ -5,6 +5,7 @@ Each check is a pure function from a program to findings; ``check`` runs all of 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from umbel.graph.implementations import ModelFile
 from umbel.graph.inference import ports_of
 from umbel.graph.ir import Graph, Program, callees
 from umbel.graph.options import NodeOptions
-from umbel.graph.steps import Call, GraphName, Input, Split, Step, StepId, Subgraph
+from umbel.graph.steps import Call, Ensemble, GraphName, Input, Split, Step, StepId, Subgraph
 from umbel.graph.value_types import ANY, Dim
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -67,6 +68,27 @@ def _edges(program: Program) -> Iterator[Finding]:
                         f"change the annotation of {callee!r} or {source!r}, or put a "
                         "transformer between them",
                         callee,
+                    )
+
+
+def _joins(program: Program) -> Iterator[Finding]:
+    for graph in program:
+        types = {step.id: step.type for step in graph.steps}
+        for step in graph.steps:
+            if not isinstance(step, Ensemble) or step.combine not in ("mean", "vote"):
+                continue
+            typed = [(name, types.get(ref, ANY)) for name, ref in step.branches]
+            for (name, type_), (other, other_type) in itertools.pairwise(typed):
+                reason = misfit(other_type, type_, {}) or misfit(type_, other_type, {})
+                if reason and type_.is_tensor and other_type.is_tensor and "dtype" not in reason:
+                    yield Finding(
+                        "error",
+                        "UMB-G214",
+                        f"branches {name!r} and {other!r} cannot be joined by {step.combine}: "
+                        f"{type_} and {other_type}",
+                        step.place,
+                        'give them one shape, or use combine="concatenate" or "dict"',
+                        graph.name,
                     )
 
 
@@ -240,6 +262,6 @@ def option_problems(options: NodeOptions) -> Iterator[tuple[str, str]]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _names, _step_references, _step_cycles, _graph_cycles, _edges, _unused, _weights, _models,
+    _names, _joins, _step_references, _step_cycles, _graph_cycles, _edges, _unused, _weights, _models,
     _options,
 )  # fmt: skip

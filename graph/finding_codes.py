@@ -32,6 +32,7 @@ CODES: dict[str, str] = {
     "UMB-G211": "A step reads a step that does not exist.",
     "UMB-G212": "Steps need each other in a circle.",
     "UMB-G213": "Graphs call each other in a circle.",
+    "UMB-G214": "Branches of an ensemble have shapes that cannot be joined.",
     "UMB-G220": "The result of a call, or an input, is never used.",
     "UMB-G230": "The weights of a splitter do not sum to 100.",
     "UMB-G240": "A model's file is not there.",

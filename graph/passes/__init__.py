@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from umbel.graph.checks import check
 from umbel.graph.errors import CheckFailed
-from umbel.graph.findings import has_errors
+from umbel.graph.findings import Finding
 from umbel.graph.ir import Program
 from umbel.graph.passes.batch import batch
 from umbel.graph.passes.fuse import fuse
@@ -33,9 +33,14 @@ def plan(program: Program) -> Plan:
     """The plan of a checked program. Raises ``CheckFailed`` if a pass broke it, which is a
     fault of the pass."""
     current = Plan(program)
+    known = set(_errors(program))
     for _, one in PASSES:
         current = one(current)
-        findings = [f for f in check(current.program) if f.severity == "error"]
-        if has_errors(findings):
-            raise CheckFailed(findings)
+        broken = [finding for finding in _errors(current.program) if finding not in known]
+        if broken:
+            raise CheckFailed(broken)
     return current
+
+
+def _errors(program: Program) -> list[Finding]:
+    return [finding for finding in check(program) if finding.severity == "error"]

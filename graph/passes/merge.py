@@ -18,7 +18,9 @@ def merge(plan: Plan) -> Plan:
         merged, gone = _merged(graph)
         graphs[name] = merged
         for one, other in gone:
-            plan = plan.because("merge", one, f"equal to {other!r}: one call serves both")
+            plan = plan.because(
+                "merge", f"{name}.{one}", f"equal to {other!r}: one call serves both"
+            )
     return replace(plan, program=replace(plan.program, graphs=graphs))
 
 

@@ -28,6 +28,9 @@ from umbel.nodes.model_formats import FORMATS
 
 ALLOW_PICKLE = "umbel.dev/allow-pickle"
 FUSE = "umbel.dev/fuse"
+TRUSTED_TYPES = "umbel.dev/trusted-types"
+"""Types in a skops file that the user trusts, separated by commas or spaces."""
+
 MODEL_DIGEST = "umbel.dev/model-sha256"
 
 MODEL_SIGNATURE = Signature((Port("x"),), (Port("output"),))
@@ -240,6 +243,9 @@ class _Maker:
             settings["allow_pickle"] = True
         if annotations.get(MODEL_DIGEST):
             settings["sha256"] = str(annotations[MODEL_DIGEST])
+        if annotations.get(TRUSTED_TYPES):
+            words = str(annotations[TRUSTED_TYPES]).replace(",", " ").split()
+            settings["trusted"] = words
         if kind == "sklearn" and (model.env_value("PREDICT_PROBA") or "").lower() == "true":
             settings["method"] = "predict_proba"
         return settings

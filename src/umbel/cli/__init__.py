@@ -13,6 +13,15 @@ from umbel.cli import call, check, plan, run, show
 from umbel.cli.reporting import report_error
 from umbel.graph.errors import UmbelError
 
+_FILE = "FILE is path.py, path.py:name (one graph of it), or KServe YAML."
+_DESCRIPTIONS = {
+    "check": f"Report every mistake at once, each with file, line and a fix. {_FILE}",
+    "show": f"Draw the graphs. {_FILE}",
+    "plan": f"Tell what shares a process, what gets its own replicas, and why. {_FILE}",
+    "run": f"Serve graphs over HTTP and gRPC until Ctrl-C. {_FILE}",
+    "call": "Send one request to a graph; the answer is printed, its path on stderr.",
+}
+
 VERBS = (check, show, plan, run, call)
 """Modules with ``add(subparsers)``, in the order of ``umbel --help``."""
 
@@ -26,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb in VERBS:
         verb.add(verbs)
+    for name, command in verbs.choices.items():
+        command.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+        command.description = _DESCRIPTIONS[name]
     return top
 
 

@@ -25,9 +25,10 @@ class Loaded:
     findings: tuple[Finding, ...]
     sources: tuple[str, ...] = ()
 
-    def or_raise(self) -> Loaded:
-        """Itself. Raises ``CheckFailed`` if a finding is an error."""
-        if has_errors(self.findings):
+    def or_raise(self, besides: str = "") -> Loaded:
+        """Itself. Raises ``CheckFailed`` if a finding is an error, of another code than
+        ``besides``."""
+        if has_errors([finding for finding in self.findings if finding.code != besides]):
             raise CheckFailed(self.findings)
         return self
 
@@ -42,7 +43,7 @@ def load(files: Sequence[str]) -> Loaded:
         elif ".py" in file:
             definitions += graphs_in(PythonFile.parse(file))
         else:
-            raise DeclarationError(f"{file}: a FILE is path.py, path.py:name, path.yaml or -.yaml")
+            raise DeclarationError(f"{file}: a FILE is path.py, path.py:name, or path.yaml")
     findings: list[Finding] = []
     graphs: dict[GraphName, Graph] = {}
     served: list[GraphName] = []

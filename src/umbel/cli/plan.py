@@ -7,9 +7,13 @@ import json
 from typing import Any
 
 from umbel.cli import files
+from umbel.cli.reporting import print_findings
 from umbel.graph import passes
 from umbel.graph.canonical import as_data
 from umbel.graph.plan import Plan
+
+MODEL_MISSING = "UMB-G240"
+"""What shares a process can be told before the models are trained."""
 
 
 def add(verbs: Any) -> None:
@@ -22,7 +26,9 @@ def add(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan of all graphs."""
-    plan = passes.plan(files.load(arguments.files).or_raise().program)
+    loaded = files.load(arguments.files)
+    print_findings(loaded.findings)
+    plan = passes.plan(loaded.or_raise(besides=MODEL_MISSING).program)
     print(json.dumps(_as_data(plan), indent=2) if arguments.json else _as_text(plan))
     return 0
 
@@ -45,5 +51,8 @@ def _as_text(plan: Plan) -> str:
         scale = deployment.scale
         lines.append(f"{deployment.name}: {scale.min} to {scale.ceiling} replicas")
     lines += ["", "why:"]
-    lines += [f"  {d.subject}: {d.words} [{d.by}]" for d in plan.decisions]
+    together: dict[tuple[str, str], list[str]] = {}
+    for decision in plan.decisions:
+        together.setdefault((decision.words, decision.by), []).append(decision.subject)
+    lines += [f"  {', '.join(who)}: {words} [{by}]" for (words, by), who in together.items()]
     return "\n".join(lines)

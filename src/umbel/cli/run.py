@@ -26,9 +26,9 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser("run", help="serve graphs until Ctrl-C, on embedded Ray or in process")
     verb.add_argument("files", nargs="+", metavar="FILE")
     verb.add_argument("--local", action="store_true", help="in this process, without Ray")
-    verb.add_argument("--host", default="127.0.0.1")
+    verb.add_argument("--host", default="127.0.0.1", help="address to listen on")
     verb.add_argument("--port", type=_port, default=8000, help="0 takes any free one")
-    verb.add_argument("--num-cpus", type=int, default=None, help="CPUs that Ray may use")
+    verb.add_argument("--num-cpus", type=int, default=None, help="CPUs that Ray counts with")
     verb.add_argument(
         "--replicas",
         type=int,
