@@ -66,7 +66,8 @@ class Permission:
             f"{path} is {kind}: it can run any code while it is loaded. If you trust this "
             f'file, write settings={{"sha256": "{found}"}}; if you trust all that is ever '
             f'written there, settings={{"allow_pickle": True}}, or start the server with '
-            f"{ENVIRONMENT_FLAG}=1"
+            f"--allow-pickle ({ENVIRONMENT_FLAG}=1). In KServe YAML these are the annotations "
+            f"umbel.dev/model-sha256 and umbel.dev/allow-pickle"
         )
 
     def _compare(self, path: Path, found: str) -> None:
