@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from case_files import Case, Request, by_patterns, manifests
 from judging import Reply
+
 from umbel.graph.ir import Graph, Program
 from umbel.graph.passes import plan
 from umbel.graph.plan import Plan

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from service_server import Behaviour, as_bytes, behaviour
 
 HERE = Path(__file__).parent
@@ -68,16 +67,16 @@ class Case:
         """The documents of the case, with the services at ``services_url``. As JSON, which is
         YAML too and leaves no doubt about a step called ``y``."""
         texts = [json.dumps(one, ensure_ascii=False, indent=1) for one in self.resources]
-        return "\n---\n".join(texts).replace("@HTTP", f"{services_url}/{self.name}").replace("@CASE", self.name)
+        return (
+            "\n---\n".join(texts)
+            .replace("@HTTP", f"{services_url}/{self.name}")
+            .replace("@CASE", self.name)
+        )
 
 
 def cases(folder: str) -> list[Case]:
     """All cases of a folder, in the order of its files."""
-    found = [
-        made
-        for file in sorted((HERE / folder).glob("*.yaml"))
-        for made in _cases_of(file)
-    ]
+    found = [made for file in sorted((HERE / folder).glob("*.yaml")) for made in _cases_of(file)]
     names = [case.name for case in found]
     assert found, folder
     assert len(names) == len(set(names)), "two cases have one name"

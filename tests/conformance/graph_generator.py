@@ -29,8 +29,8 @@ _DOCUMENTS: tuple[Any, ...] = (
     "text",
 )
 _BODIES: tuple[Any, ...] = (
-    "", "not json", '{"broken": ', "{'single': 1}", {"hex": "00ff10"}, "[1, 2", " {\"kind\" : \"dog\"}\n",
-    "<html><p>oops</p></html>",
+    "", "not json", '{"broken": ', "{'single': 1}", {"hex": "00ff10"}, "[1, 2",
+    " {\"kind\" : \"dog\"}\n", "<html><p>oops</p></html>",
 )  # fmt: skip
 _CONDITIONS = (
     "kind", "predictions", "predictions.0", "predictions.#", "predictions.5", "deep.list.1.x",
@@ -41,6 +41,7 @@ _CONDITIONS = (
 )  # fmt: skip
 _STATUSES = (200, 200, 200, 200, 201, 299, 300, 400, 404, 500, 503)
 _ROUTERS = ("Sequence", "Sequence", "Sequence", "Switch", "Ensemble", "Splitter")
+_DATA = ("$response", "$response", "$request", "$response.predictions")
 _SERVICES = ("a", "b", "c", "d")
 
 
@@ -115,7 +116,9 @@ def _step(source: random.Random, router: str, later: list[str], number: int) -> 
     else:
         step["serviceUrl"] = "dead" if source.random() < 0.04 else source.choice(_SERVICES)
     if source.random() < 0.5:
-        step["data"] = source.choice(("$response", "$response", "$request", "$response.predictions"))
+        step["data"] = source.choice(
+            ("$response", "$response", "$request", "$response.predictions")
+        )
     if source.random() < (0.8 if router == "Switch" else 0.3):
         step["condition"] = source.choice(_CONDITIONS)
     if source.random() < 0.4:

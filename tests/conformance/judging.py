@@ -109,9 +109,7 @@ def settled(calls: Calls, count: int) -> list[Received]:
     return calls()
 
 
-def _judge_calls(
-    wanted: list[dict[str, Any]], made: list[Received], *, any_order: bool
-) -> None:
+def _judge_calls(wanted: list[dict[str, Any]], made: list[Received], *, any_order: bool) -> None:
     if any_order:
         wanted = sorted(wanted, key=lambda call: str(call["to"]))
         made = sorted(made, key=lambda call: call.service)

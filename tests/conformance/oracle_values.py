@@ -145,7 +145,9 @@ def _holds(item: Any, key: str, operator: str, right: str) -> bool:
         left, other = float(left), _as_number(right)
     elif not isinstance(left, str):
         return False
-    return bool({"==": left == other, "!=": left != other, ">": left > other, "<": left < other}[operator])
+    return bool(
+        {"==": left == other, "!=": left != other, ">": left > other, "<": left < other}[operator]
+    )
 
 
 def _as_number(text: str) -> float:

@@ -18,6 +18,7 @@ def serve_cases(scope: supervised_run.RunScope) -> int:
     with embedded_ray.EmbeddedRay(settings, run_id=scope.run_id, folder=scope.folder):
         from backends import plan_of
         from ray import serve
+
         from umbel.serving import shipping
         from umbel.serving.ray_replicas import GraphReplica
 

@@ -98,9 +98,7 @@ class ServiceServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _connection(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -127,9 +125,7 @@ class ServiceServer:
             await asyncio.sleep(script.delay_s)
         return await self._reply(script, body, writer)
 
-    async def _reply(
-        self, script: Behaviour, request: bytes, writer: asyncio.StreamWriter
-    ) -> bool:
+    async def _reply(self, script: Behaviour, request: bytes, writer: asyncio.StreamWriter) -> bool:
         if script.then == "close":
             return False
         if script.then == "garbage":

@@ -10,6 +10,7 @@ import backends
 import case_files
 from judging import settled
 from service_server import ServiceServer
+
 from umbel.serving.graph_host import GraphHost
 from umbel.serving.http_app import HttpApp
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import backends
+import graph_generator
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-
-import backends
-import graph_generator
 from judging import judge_answer
 from service_server import ServiceServer
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from backends import OverHttp, free_port
 from case_files import Request
 
