@@ -44,7 +44,7 @@ CODES: dict[str, str] = {
     "UMB-K126": "A step's field that has no effect in this kind of node.",
     "UMB-K127": "A weight is negative.",
     "UMB-K128": "A weight outside a Splitter.",
-    "UMB-K129": "A service that is not in the files: it must already be running.",
+    "UMB-K129": "A service that is not in the files, or is an InferenceGraph.",
     "UMB-K130": "A condition that probably does not say what was meant.",
     "UMB-K131": "A step's URL cannot be called.",
     "UMB-K201": "A service's name is not a valid Kubernetes label.",

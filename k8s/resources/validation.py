@@ -84,8 +84,8 @@ def _services(graph: Graph, loaded: Loaded) -> Iterator[Finding]:
                 )
                 fix = "use serviceUrl, or put both into one namespace"
             elif wanted in graphs:
-                why = "is an InferenceGraph; serviceName finds InferenceServices only"
-                fix = "use serviceUrl with the graph's address, or nodeName for a node"
+                why = "is an InferenceGraph: umbel calls it, a cluster finds services only"
+                fix = "to run it on a cluster too, use serviceUrl with the graph's address"
             yield graph.finding(
                 "warning",
                 "UMB-K129",
