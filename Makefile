@@ -15,6 +15,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINS := -c constraints.txt
 DEMO := examples/digits_cascade/demo.py
 PEERS := .venv-peers
+# KServe's own client, which the conformance tests let talk to umbel.
+KSERVE := .venv-kserve
 
 # The stamps: what stands in .venv. Newer pins or extras make them old.
 MADE := $(VENV)/.made
@@ -29,8 +31,8 @@ demo: $(TO_RUN)
 	@$(BIN)/python $(DEMO)
 
 # Install what is missing and run all tests: fast ones, those that start Ray, slow ones
-test: $(TO_TEST)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(TO_TEST) $(KSERVE)/.made
+	@UMBEL_KSERVE_PYTHON=$(CURDIR)/$(KSERVE)/bin/python $(BIN)/python -m pytest $(ARGS)
 
 # What a change has to pass: lint, format, types and the fast tests
 check: $(TO_TEST)
@@ -54,7 +56,7 @@ format: $(TO_TEST)
 
 # Remove everything that was made, .venv and trained models included
 clean:
-	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(KSERVE) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf src/*.egg-info examples/*/models benchmarks/models
 	find graph nodes transformers explainers serving k8s src tests examples \
 		-name __pycache__ -type d -prune -exec rm -rf {} +
@@ -84,6 +86,8 @@ $(TO_TEST): pyproject.toml constraints.txt $(MADE)
 	@$(PIP) $(PINS) -e '.[test]'
 	@$(BIN)/python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || \
 		$(MAKE) --no-print-directory apt PACKAGES=libgomp1
+	@command -v redis-server >/dev/null || \
+		$(MAKE) --no-print-directory apt PACKAGES=redis-server
 	@touch $@ $(TO_RUN)
 
 $(TO_BENCH): pyproject.toml constraints.txt $(MADE)
@@ -98,8 +102,14 @@ $(PEERS)/.made: benchmarks/peers.txt $(MADE)
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
 	@touch $@
 
+$(KSERVE)/.made: $(MADE)
+	@echo "installing KServe's client into $(KSERVE)"
+	@test -x $(KSERVE)/bin/python || $(PYTHON) -m venv $(KSERVE)
+	@$(KSERVE)/bin/python -m pip install --quiet --disable-pip-version-check kserve==0.21.0
+	@touch $@
+
 # System packages, only where one is missing: Debian keeps Python's venv module in a package of
-# its own, and LightGBM needs the OpenMP library.
+# its own, LightGBM needs the OpenMP library, and the shared cache's tests a Redis.
 .PHONY: apt
 apt:
 	@command -v apt-get >/dev/null || { echo "please install: $(PACKAGES)" >&2; exit 1; }

@@ -29,6 +29,7 @@ def trained(request: pytest.FixtureRequest) -> tuple[Path, str, str]:
     return (folder, *STORIES[request.param])
 
 
+@pytest.mark.slow
 def test_the_answer_over_http_is_the_expected_one(trained: tuple[Path, str, str]) -> None:
     folder, file, name = trained
     command = [sys.executable, "-m", "umbel", "run", "--local", str(folder / file), "--port", "0"]
