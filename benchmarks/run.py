@@ -29,6 +29,7 @@ def main() -> int:
         _list()
         return 0 if asked.list else 2
     os.chdir(HERE)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell says so
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are ended on the way out
     process_group.sweep_the_dead()
     subprocess.run([sys.executable, "prepare.py"], check=True)
@@ -38,7 +39,7 @@ def main() -> int:
     try:
         for workload in chosen:
             say(f"{workload.name}: {workload.words}")
-            session.run(workload, servers.chosen(workload, asked.peers))
+            session.run(workload, servers.chosen(workload, asked.peers, asked.skip))
     except KeyboardInterrupt:
         say("interrupted: writing what there is")
     finally:
@@ -91,6 +92,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="WORKLOAD", help="those with these beginnings")
     parser.add_argument(
         "--peers", nargs="+", metavar="SERVER", help="beside umbel's, those with these beginnings"
+    )
+    parser.add_argument(
+        "--skip", nargs="+", default=[], metavar="SERVER", help="not those with these beginnings"
     )
     parser.add_argument("--rounds", type=int, help="how often each server is started and measured")
     parser.add_argument("--seconds", type=float, help="length of one window")

@@ -148,10 +148,12 @@ _ALL = (
 SERVERS: dict[str, Server] = {server.name: server for server in _ALL}
 
 
-def chosen(workload: Workload, names: list[str] | None) -> list[Server]:
-    """The workload's servers, umbel's always, of the others those that start with a name."""
+def chosen(workload: Workload, names: list[str] | None, skipped: list[str]) -> list[Server]:
+    """The workload's servers: umbel's, of the others those whose name begins with one of
+    ``names`` (None: all), without those that begin with one of ``skipped``."""
     return [
         SERVERS[name]
         for name in workload.servers
-        if not names or SERVERS[name].ours or any(name.startswith(wanted) for wanted in names)
+        if (names is None or SERVERS[name].ours or name.startswith(tuple(names)))
+        and not name.startswith(tuple(skipped))
     ]

@@ -34,7 +34,7 @@ class Node(kserve.Model):  # type: ignore[misc]
         result = self._run(payload.inputs[0].as_numpy())
         output = kserve.InferOutput("x", list(result.shape), "FP32")
         output.set_data_from_numpy(result, binary_data=True)
-        return kserve.InferResponse(payload.id, self.name, [output])
+        return kserve.InferResponse(payload.id, self.name, [output], use_binary_outputs=True)
 
 
 def listen_on_loopback() -> None:
