@@ -262,6 +262,6 @@ def option_problems(options: NodeOptions) -> Iterator[tuple[str, str]]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _names, _joins, _step_references, _step_cycles, _graph_cycles, _edges, _unused, _weights, _models,
-    _options,
+    _names, _joins, _step_references, _step_cycles, _graph_cycles, _edges, _unused, _weights,
+    _models, _options,
 )  # fmt: skip
