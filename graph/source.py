@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -93,13 +92,3 @@ def graphs_in(source: PythonFile) -> list[GraphDefinition]:
             return [definition]
     names = ", ".join(sorted(found)) or "none"
     raise DeclarationError(f"{source.path}: no graph {source.name!r}; there are: {names}")
-
-
-def module_files(definitions: Sequence[GraphDefinition]) -> tuple[str, ...]:
-    """The files that were run to declare these graphs, in a stable order."""
-    files = {
-        str(Path(definition.place.file).resolve())
-        for definition in definitions
-        if definition.function.__module__.startswith("umbel_file_")
-    }
-    return tuple(sorted(files))

@@ -7,7 +7,6 @@ hold no values and no code: a ``Call`` names the node that has the code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NewType
 
@@ -167,8 +166,3 @@ class Ensemble(Step):
 
     def reads(self) -> tuple[StepId, ...]:
         return tuple(step for _, step in self.branches)
-
-
-def by_id(steps: tuple[Step, ...]) -> Mapping[StepId, Step]:
-    """The steps of a graph by their ids."""
-    return {step.id: step for step in steps}

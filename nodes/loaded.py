@@ -66,10 +66,10 @@ class LoadedNode:
         self.signature = node.signature
         self._function = function
         self._close = close
-        self._is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004  an instance with async __call__
         )
-        self._sync = None if self._is_async else SyncExecution(function)
+        self._sync = None if is_async else SyncExecution(function)
         batch = node.options.batch
         self._batcher = Batcher(self._execute, batch, node.name) if batch else None
         cache = node.options.cache

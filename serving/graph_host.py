@@ -21,6 +21,7 @@ from umbel.serving.endpoint import Endpoint
 from umbel.serving.engine import Engine
 from umbel.serving.local_backend import LocalBackend
 from umbel.serving.metrics import Metrics
+from umbel.serving.protocols.json_bodies import encode_json
 from umbel.serving.wire import WireRequest
 
 log = logging.getLogger("umbel")
@@ -146,6 +147,4 @@ class GraphHost:
 
 
 def _example_body(example: object) -> bytes:
-    from umbel.serving.protocols.json_bodies import encode_json
-
     return encode_json({"instances": example})

@@ -21,6 +21,7 @@ from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.loading import load
 from umbel.nodes.request_context import RequestContext, enter
 from umbel.serving.engine import Engine
+from umbel.serving.inference import run_graph
 from umbel.serving.local_backend import LocalBackend
 
 T = TypeVar("T")
@@ -87,10 +88,7 @@ async def _call_graph(engine: Engine, name: GraphName, args: dict[str, Any]) -> 
     signature = engine.compiled(name).graph.signature
     types = {port.name: port.type for port in signature.inputs}
     ready = {k: forms.convert(v, types[k], f"input {k!r}") for k, v in args.items()}
-    context = RequestContext()
-    enter(context)
-    outputs = await engine.run(name, ready, context)
-    return outputs["output"] if list(outputs) == ["output"] else outputs
+    return await run_graph(engine, name, ready, RequestContext())
 
 
 async def _engine(program: Program) -> Engine:

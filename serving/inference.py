@@ -51,6 +51,12 @@ class Inference:
 
     async def predict(self, request: WireRequest, *, explain: bool = False) -> Reply:
         """V1 ``:predict``, as plain JSON or as a CloudEvent in and out."""
+        return await self._predict(request, explain=explain)
+
+    async def _predict(
+        self, request: WireRequest, *, explain: bool = False, document: object = None
+    ) -> Reply:
+        """``document`` is the body as JSON where it has been parsed already."""
         event = decode_cloudevent(request.headers, request.body)
         if event is not None and isinstance(event.data, bytes):
             raise InvalidInput("Unrecognized request format: the event's data is not JSON")
@@ -60,7 +66,8 @@ class Inference:
             result = await self._run({self._port(): request.body}, request.context)
             return _whole(result)
         else:
-            parsed = v1.decode_predict(request.body)
+            known = document is not None
+            parsed = v1.read_predict(document) if known else v1.decode_predict(request.body)
         if self.interface == "payload":
             result = await self._run({self._port(): dict(parsed.body)}, request.context)
             reply = _whole(result)
@@ -125,7 +132,7 @@ class Inference:
             if _looks_like_v2(parsed):
                 return await self.infer(request)
             if ("instances" in parsed or "inputs" in parsed) and not self._named(parsed):
-                return await self.predict(request)
+                return await self._predict(request, document=parsed)
         inputs = self._by_name(parsed)
         result = await self._run(
             binding.bind_v1(v1.V1Request("inputs", inputs, {}), self.signature), request.context

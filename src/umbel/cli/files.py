@@ -12,18 +12,16 @@ from umbel.graph.findings import Finding, has_errors
 from umbel.graph.graph_definitions import GraphDefinition
 from umbel.graph.inference import infer
 from umbel.graph.ir import Graph, Program
-from umbel.graph.source import PythonFile, graphs_in, module_files
+from umbel.graph.source import PythonFile, graphs_in
 from umbel.graph.steps import GraphName
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A program with everything found while reading and checking it. ``sources`` are the
-    Python files that a replica has to run to rebuild it."""
+    """A program with everything found while reading and checking it."""
 
     program: Program
     findings: tuple[Finding, ...]
-    sources: tuple[str, ...] = ()
 
     def or_raise(self, besides: str = "") -> Loaded:
         """Itself. Raises ``CheckFailed`` if a finding is an error, of another code than
@@ -54,7 +52,7 @@ def load(files: Sequence[str]) -> Loaded:
     program = infer(Program(graphs, tuple(served)))
     findings += check(program)
     findings.sort(key=lambda finding: (finding.place.file, finding.place.line))
-    return Loaded(program, tuple(findings), module_files(definitions))
+    return Loaded(program, tuple(findings))
 
 
 def _is_yaml(file: str) -> bool:
