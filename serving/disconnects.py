@@ -16,6 +16,10 @@ WATCH_AFTER_S = 0.05
 """Seconds until a request is worth watching."""
 
 
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete."""
+
+
 class DisconnectWatch:
     """Cancels the task it was entered in when the client closes the connection.
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from umbel.graph.errors import BodyTooLarge, NotFound
 from umbel.nodes.request_context import RequestContext
-from umbel.serving.disconnects import DisconnectWatch
+from umbel.serving.disconnects import ClientGone, DisconnectWatch
 from umbel.serving.endpoint import Endpoint, json_reply
 from umbel.serving.metrics import Metrics
 from umbel.serving.protocols.error_bodies import error_reply
@@ -78,8 +78,8 @@ class HttpApp:
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         context, headers = _context(scope)
+        name, path = _split(scope["path"])
         try:
-            name, path = _split(scope["path"])
             endpoint = self.endpoints.get(name)
             if endpoint is None:
                 reply = self._elsewhere(name, scope["method"])
@@ -91,6 +91,9 @@ class HttpApp:
                 if client.gone:
                     self.endpoints.metrics.record(name, CLIENT_GONE, 0.0, context)
                     return
+        except ClientGone:
+            self.endpoints.metrics.record(name, CLIENT_GONE, 0.0, context)
+            return
         except (NotFound, BodyTooLarge) as error:
             reply = Reply(*error_reply(error, context.id))
         await self._send(reply, context, headers, scope["method"], send)
@@ -116,7 +119,7 @@ class HttpApp:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self.body_limit:
             raise BodyTooLarge(f"the body has {length} bytes, the limit is {self.body_limit}")
-        message = await receive()
+        message = await _part(receive)
         if not message.get("more_body"):
             body: bytes = message.get("body", b"")
             self._limited(len(body))
@@ -124,7 +127,7 @@ class HttpApp:
         chunks, size = [message.get("body", b"")], len(message.get("body", b""))
         while message.get("more_body"):
             self._limited(size)
-            message = await receive()
+            message = await _part(receive)
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])
         self._limited(size)
@@ -153,6 +156,14 @@ class HttpApp:
         await send({"type": "http.response.start", "status": status, "headers": raw})
         body = b"" if method == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
+
+
+async def _part(receive: Receive) -> Message:
+    """The next part of a body. Half a body is no request: raises ``ClientGone``."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message
 
 
 def _split(path: str) -> tuple[str, str]:
