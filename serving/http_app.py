@@ -1,26 +1,23 @@
-"""The ASGI application: HTTP in front of endpoints, one dispatch by the first path segment.
+"""The application: HTTP in front of endpoints, one dispatch by the first path segment.
 
-Written against ASGI itself: the request path of a light graph is a fraction of a millisecond,
-and a framework's router and request objects would be a good part of it.
+Without a framework: the request path of a light graph is a fraction of a millisecond, and a
+router with its request objects would be a good part of it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Protocol
 
-from umbel.graph.errors import BodyTooLarge, NotFound
+from umbel.graph.errors import NotFound
 from umbel.nodes.request_context import RequestContext
-from umbel.serving.disconnects import ClientGone, DisconnectWatch
+from umbel.serving.asgi import Message, Receive, Send, answer_asgi, answer_lifespan
 from umbel.serving.endpoint import Endpoint, json_reply
 from umbel.serving.metrics import Metrics
 from umbel.serving.protocols.error_bodies import error_reply
-from umbel.serving.wire import Reply, WireRequest
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from umbel.serving.wire import HttpRequest, Reply, WireRequest
 
 DEFAULT_BODY_LIMIT = 64 * 1024 * 1024
 """Bytes. A request body over it is refused with 413 before it is held in memory."""
@@ -55,48 +52,54 @@ class Endpoints(Protocol):
 
 
 class HttpApp:
-    """``/NAME/...`` for each graph, ``/`` for the list of graphs."""
+    """``/NAME/...`` for each graph, ``/`` for the list of graphs. Called by the HTTP server of
+    this process (``answer``), or as an ASGI application where another server stands in front."""
 
-    def __init__(
-        self,
-        endpoints: Endpoints,
-        *,
-        body_limit: int = DEFAULT_BODY_LIMIT,
-        names_requests: bool = True,
-    ) -> None:
-        """``names_requests`` is false where the server in front answers ``x-request-id``."""
+    def __init__(self, endpoints: Endpoints, *, body_limit: int = DEFAULT_BODY_LIMIT) -> None:
         self.endpoints, self.body_limit = endpoints, body_limit
-        self.names_requests = names_requests
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await _lifespan(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1003})
-
-    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
-        context, headers = _context(scope)
-        name, path = _split(scope["path"])
+    async def answer(self, request: HttpRequest) -> Reply:
+        """The reply, all headers but those of the connection included. Raises nothing but
+        ``CancelledError``, once the request has been counted."""
+        context, headers = _context(request.headers)
+        name, path = _split(request.path)
         try:
             endpoint = self.endpoints.get(name)
             if endpoint is None:
-                reply = self._elsewhere(name, scope["method"])
+                reply = self._elsewhere(name, request.method)
             else:
-                body = await self._body(headers, receive)
-                request = WireRequest(scope["method"], path, body, headers, context)
-                with DisconnectWatch(receive, cancels=not endpoint.is_router) as client:
-                    reply = await self._answer(endpoint, request)
-                if client.gone:
-                    self.endpoints.metrics.record(name, CLIENT_GONE, 0.0, context)
-                    return
-        except ClientGone:
-            self.endpoints.metrics.record(name, CLIENT_GONE, 0.0, context)
-            return
-        except (NotFound, BodyTooLarge) as error:
+                reply = await self._answer(
+                    endpoint,
+                    WireRequest(
+                        request.method, path, request.body, headers, context, request.query
+                    ),
+                )
+        except NotFound as error:
             reply = Reply(*error_reply(error, context.id))
-        await self._send(reply, context, headers, scope["method"], send)
+        except asyncio.CancelledError:
+            self.endpoints.metrics.record(name, CLIENT_GONE, 0.0, context)
+            raise
+        out = {**reply.headers, "x-request-id": context.id, **context.response_headers}
+        if PATH_HEADER in headers:
+            out[PATH_HEADER] = path_text(context)
+        return reply._replace(headers=out)
+
+    def cancels(self, request: HttpRequest) -> bool:
+        """KServe's router carries on to the end when its client leaves; nothing else does."""
+        endpoint = self.endpoints.get(_split(request.path)[0])
+        return endpoint is None or not endpoint.is_router
+
+    def refused(self, status: int, text: str) -> Reply:
+        """The reply to what is no request."""
+        return json_reply({"error": text}, status)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await answer_asgi(self, scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await answer_lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1003})
 
     async def _answer(self, endpoint: Endpoint, request: WireRequest) -> Reply:
         if request.path == "/metrics" and request.method == "GET":
@@ -115,64 +118,13 @@ class HttpApp:
         served = ", ".join(sorted(self.endpoints.names())) or "none"
         raise NotFound(f"there is no graph {name!r} here; served: {served}")
 
-    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
-        length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > self.body_limit:
-            raise BodyTooLarge(f"the body has {length} bytes, the limit is {self.body_limit}")
-        message = await _part(receive)
-        if not message.get("more_body"):
-            body: bytes = message.get("body", b"")
-            self._limited(len(body))
-            return body
-        chunks, size = [message.get("body", b"")], len(message.get("body", b""))
-        while message.get("more_body"):
-            self._limited(size)
-            message = await _part(receive)
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-        self._limited(size)
-        return b"".join(chunks)
-
-    def _limited(self, size: int) -> None:
-        if size > self.body_limit:
-            raise BodyTooLarge(f"the body has more than the limit of {self.body_limit} bytes")
-
-    async def _send(
-        self,
-        reply: Reply,
-        context: RequestContext,
-        headers: dict[str, str],
-        method: str,
-        send: Send,
-    ) -> None:
-        out = {**reply.headers, "x-request-id": context.id, **context.response_headers}
-        if not self.names_requests:
-            del out["x-request-id"]
-        if PATH_HEADER in headers:
-            out[PATH_HEADER] = path_text(context)
-        raw = [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in out.items()]
-        raw.append((b"content-length", str(len(reply.body)).encode()))
-        status = reply.status if 200 <= reply.status < 600 else 502  # servers know no others
-        await send({"type": "http.response.start", "status": status, "headers": raw})
-        body = b"" if method == "HEAD" else reply.body
-        await send({"type": "http.response.body", "body": body})
-
-
-async def _part(receive: Receive) -> Message:
-    """The next part of a body. Half a body is no request: raises ``ClientGone``."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message
-
 
 def _split(path: str) -> tuple[str, str]:
     name, slash, rest = path.lstrip("/").partition("/")
     return name, slash + rest
 
 
-def _context(scope: Message) -> tuple[RequestContext, dict[str, str]]:
-    pairs = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
+def _context(pairs: tuple[tuple[str, str], ...]) -> tuple[RequestContext, dict[str, str]]:
     headers = dict(pairs)
     context = RequestContext(headers=headers, header_list=pairs)
     asked = headers.get("x-request-id")
@@ -193,11 +145,3 @@ def path_text(context: RequestContext) -> str:
     branches = ", ".join(f"{step}={branch}" for step, branch in context.branches.items())
     text = f"{steps}; {branches}" if branches else steps
     return text if len(text) <= LONGEST_PATH else f"{text[:LONGEST_PATH]} ..."
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

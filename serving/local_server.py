@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-import uvicorn
 
 from umbel.graph.errors import DeclarationError
 from umbel.graph.plan import Plan
@@ -20,6 +17,7 @@ from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.grpc_protocol.opening import open_front
 from umbel.serving.grpc_protocol.settings import GrpcSettings
 from umbel.serving.http_app import DEFAULT_BODY_LIMIT, HttpApp
+from umbel.serving.http_listener import HttpListener
 
 if TYPE_CHECKING:
     from umbel.serving.grpc_protocol.server import GrpcServer
@@ -61,17 +59,15 @@ async def serve_local(
         front = await open_front(
             HostedModels(graphs), grpc, host=host, http_port=port, version=version
         )
-        server = _Server(_configuration(HttpApp(graphs, body_limit=body_limit)))
-        _stop_on_signals(server, front)
-        _open(listener)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event
-            await asyncio.sleep(0.005)
+        server = HttpListener(HttpApp(graphs, body_limit=body_limit))
+        stopped = _stop_on_signals(server, front)
+        await _open(server, listener)
         for name in graphs.names():
             ready(f"http://{host}:{port}/{name}")
         if front is not None:
             ready(front.url)
-        await serving
+        await stopped.wait()
+        await server.stop(DRAIN_S)
     finally:
         listener.close()
         if front is not None:
@@ -100,47 +96,30 @@ async def _started(graphs: GraphHost) -> bool:
         await asyncio.gather(starting, waiting, return_exceptions=True)
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals alone: uvicorn raises them again once HTTP has ended, which would end the
-    process before gRPC has drained and the nodes are closed."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _configuration(app: HttpApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=DRAIN_S,
-    )
-
-
-def _stop_on_signals(server: uvicorn.Server, front: GrpcServer | None) -> None:
-    """The first signal lets requests of both protocols end, a second one does not."""
+def _stop_on_signals(server: HttpListener, front: GrpcServer | None) -> asyncio.Event:
+    """The first signal sets the event, and lets requests of both protocols end; a second one
+    does not."""
+    stopped = asyncio.Event()
     draining: list[asyncio.Task[None]] = []
 
     def stop() -> None:
-        server.force_exit = server.should_exit
-        server.should_exit = True
+        again = stopped.is_set()
+        stopped.set()
+        if again:
+            server.abort()
         if front is not None:
-            grace = 0 if server.force_exit else DRAIN_S
-            draining.append(asyncio.create_task(front.stop(grace)))
+            draining.append(asyncio.create_task(front.stop(0 if again else DRAIN_S)))
 
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop)
+    return stopped
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # A reply is two writes, head and body: without this the second waits 40 ms for an ACK.
+    # A large reply is two writes, head and body: without this the second waits 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listener.bind((host, port))
@@ -150,13 +129,13 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _open(listener: socket.socket) -> None:
+async def _open(server: HttpListener, listener: socket.socket) -> None:
     """Take connections from now on: nothing answers before. Raises ``PortTaken`` if another
     process that was starting too came first."""
+    host, port = listener.getsockname()[:2]
     try:
-        listener.listen(2048)
+        await server.start(listener)
     except OSError as error:
-        host, port = listener.getsockname()[:2]
         raise PortTaken(_cannot_be_used(host, port, error)) from error
 
 

@@ -20,6 +20,7 @@ from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.http_app import HttpApp
 from umbel.serving.load_policy import LoadGauge
 from umbel.serving.node_loading import load_node
+from umbel.serving.replica_ingress import serve_directly
 from umbel.serving.replica_loopback import listen_on_loopback
 
 log = logging.getLogger("umbel")
@@ -112,9 +113,10 @@ class GraphReplica:
                 self._remote[deployment.graph, node] = RemoteNode(node, handle)
         self._host = GraphHost(plan, version, self._find_remote)
         self._models = HostedModels(self._host)
-        self._body_limit = body_limit
+        self._app = HttpApp(self._host, body_limit=body_limit)
         self._gauge = LoadGauge()
         await self._host.start()
+        serve_directly(self._app)
         process_tuning.settle()
 
     def record_autoscaling_stats(self) -> dict[str, float]:
@@ -139,7 +141,7 @@ class GraphReplica:
             return False, ServingError(f"internal server error (request {context.id})"), context
 
     def __serve_build_asgi_app__(self) -> HttpApp:
-        return HttpApp(self._host, body_limit=self._body_limit, names_requests=False)
+        return self._app
 
     async def __del__(self) -> None:
         await self._host.close()

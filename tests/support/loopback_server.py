@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
-
 from umbel.graph import passes
 from umbel.graph.graph_definitions import GraphDefinition
 from umbel.graph.inference import infer
@@ -21,6 +19,7 @@ from umbel.graph.ir import Program
 from umbel.graph.plan import Plan
 from umbel.serving.graph_host import GraphHost
 from umbel.serving.http_app import HttpApp
+from umbel.serving.http_listener import HttpListener
 
 
 @dataclass(frozen=True)
@@ -91,30 +90,25 @@ def serving(*definitions: GraphDefinition, **options: Any) -> Iterator[Client]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     host = GraphHost(planned(*definitions), "0.0.0-test")
-    server = _server(HttpApp(host, **options))
-    started = threading.Event()
+    server = HttpListener(HttpApp(host, **options))
+    started, ended = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
         await host.start()
-        running = asyncio.create_task(server.serve([listener]))
-        while not server.started:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)  # uvicorn has no event for it
+        await server.start(listener)
         started.set()
-        await running
+        await ended.wait()
+        await server.stop(20)
         await host.close()
 
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     try:
         assert started.wait(20)
         yield Client(listener.getsockname()[1])
     finally:
-        server.should_exit = True
-        thread.join(20)
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(30)
+        loop.close()
         listener.close()
-
-
-def _server(app: HttpApp) -> uvicorn.Server:
-    return uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
-    )
