@@ -6,10 +6,11 @@ from typing import Any
 
 from ray import serve
 
+from umbel.graph import serve_scaling
 from umbel.graph.options import NodeOptions, Scale
 from umbel.graph.plan import Deployment, Plan
 from umbel.graph.steps import GraphName
-from umbel.serving import ray_scaling, shipping
+from umbel.serving import shipping
 from umbel.serving.ray_replicas import GraphReplica, NodeReplica, part_of
 
 IN_FLIGHT = 1000
@@ -21,22 +22,32 @@ INGRESS = "graph"
 
 
 def application(
-    plan: Plan, name: GraphName, *, version: str, body_limit: int, replicas: int
+    plan: Plan,
+    name: GraphName,
+    *,
+    version: str,
+    body_limit: int,
+    replicas: int,
+    replica: type[GraphReplica] = GraphReplica,
 ) -> Any:
-    """The Ray Serve application that serves the graph ``name``."""
+    """The Ray Serve application that serves the graph ``name`` with ``replica``."""
     part = part_of(plan, name)
     payload = shipping.pack(part)
     apart = {d.name: _node_deployment(d, payload) for d in part.deployments}
     scale = part.program.graphs[name].settings.get("scale")
     graph = serve.deployment(
         name=INGRESS,
-        **(ray_scaling.replicas(scale) if isinstance(scale, Scale) else {"num_replicas": replicas}),
+        **(
+            serve_scaling.replicas(scale)
+            if isinstance(scale, Scale)
+            else {"num_replicas": replicas}
+        ),
         max_ongoing_requests=IN_FLIGHT,
         max_constructor_retry_count=1,
         health_check_period_s=5,
         ray_actor_options={"num_cpus": 0.1},
         graceful_shutdown_timeout_s=20,
-    )(serve.ingress()(GraphReplica))
+    )(serve.ingress()(replica))
     return graph.bind(payload, version, body_limit, apart)
 
 
@@ -46,7 +57,7 @@ def _node_deployment(deployment: Deployment, payload: bytes) -> Any:
         max_ongoing_requests=deployment.options.max_concurrency or IN_FLIGHT,
         max_constructor_retry_count=1,
         ray_actor_options=actor_options(deployment.options),
-        **ray_scaling.replicas(deployment.scale),
+        **serve_scaling.replicas(deployment.scale),
     )(NodeReplica).bind(payload, deployment.graph, deployment.nodes)
 
 

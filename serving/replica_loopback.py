@@ -15,10 +15,14 @@ _LOOPBACK = "127.0.0.1:"
 
 
 def listen_on_loopback() -> None:
-    """Call it in the constructor of every deployment umbel runs on an embedded Ray; a second
-    call changes nothing. Replicas reach one another by the node's address, which is loopback
-    there. Not for a cluster of several machines."""
+    """Call it in the constructor of every deployment umbel runs; a second call changes
+    nothing. Replicas reach one another by the node's address. Where that is not loopback, as
+    it is on an embedded Ray, other machines must reach the port, and it stays as it is."""
     from ray.serve._private import replica
+    from ray.util import get_node_ip_address
+
+    if not str(get_node_ip_address()).startswith("127."):  # type: ignore[no-untyped-call]
+        return
 
     bind: Callable[[Any, str], int] | None = getattr(replica, "add_port_to_grpc_server", None)
     if bind is None or getattr(bind, "is_loopback", False):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umbel import Scale
+from umbel.graph.serve_scaling import replicas
 from umbel.serving.load_policy import LoadPolicy
-from umbel.serving.ray_scaling import replicas
 
 loads = st.lists(st.floats(0, 1000), min_size=1, max_size=20)
 

@@ -1,4 +1,7 @@
-"""``Scale`` → Ray Serve's words for replicas and autoscaling."""
+"""``Scale`` → the words Ray Serve's configuration has for replicas and autoscaling.
+
+Pure, and here rather than with the Ray backend: manifests say the same words.
+"""
 
 from __future__ import annotations
 
