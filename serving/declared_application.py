@@ -12,9 +12,8 @@ from typing import Any
 
 from umbel.graph import portable
 from umbel.graph.errors import DeclarationError
-from umbel.serving.http_app import DEFAULT_BODY_LIMIT, HttpApp
+from umbel.serving.http_app import DEFAULT_BODY_LIMIT
 from umbel.serving.ray_applications import application
-from umbel.serving.ray_replicas import GraphReplica
 
 KNOWN = ("plan", "body_limit", "mounted")
 
@@ -42,36 +41,5 @@ def build(args: dict[str, Any]) -> Any:
         version=importlib.metadata.version("umbel"),
         body_limit=int(args.get("body_limit", DEFAULT_BODY_LIMIT)),
         replicas=1,
-        replica=_mounted(args["mounted"]) if "mounted" in args else GraphReplica,
+        mounted=str(args.get("mounted", "")),
     )
-
-
-def _mounted(path: str) -> type[GraphReplica]:
-    """The class of a graph's replica that answers below ``path`` (``/``: everywhere)."""
-
-    class MountedReplica(GraphReplica):
-        def __serve_build_asgi_app__(self) -> Any:
-            (name,) = self._host.plan.program.served
-            return Mounted(super().__serve_build_asgi_app__(), name, path)
-
-    return MountedReplica
-
-
-class Mounted:
-    """An ASGI application whose graph ``NAME`` answers below another path than ``/NAME``: at
-    ``/``, as KServe's services do, which have a host each, or below ``/NAMESPACE/NAME``."""
-
-    def __init__(self, app: HttpApp, name: str, path: str) -> None:
-        self._app, self._name, self._path = app, f"/{name}", path.rstrip("/")
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            scope = {**scope, "path": self.inner_path(scope["path"])}
-        await self._app(scope, receive, send)
-
-    def inner_path(self, path: str) -> str:
-        """Where the application looks. A path that has the name already stays."""
-        if path == self._name or path.startswith(self._name + "/"):
-            return path
-        below = path.removeprefix(self._path)
-        return self._name + ("" if below == "/" else below)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from umbel.graph.errors import NotFound
@@ -55,14 +55,22 @@ class HttpApp:
     """``/NAME/...`` for each graph, ``/`` for the list of graphs. Called by the HTTP server of
     this process (``answer``), or as an ASGI application where another server stands in front."""
 
-    def __init__(self, endpoints: Endpoints, *, body_limit: int = DEFAULT_BODY_LIMIT) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        *,
+        body_limit: int = DEFAULT_BODY_LIMIT,
+        inner_path: Callable[[str], str] = str,
+    ) -> None:
+        """``inner_path`` turns the path of a request into ``/NAME/...``, where it is another."""
         self.endpoints, self.body_limit = endpoints, body_limit
+        self._inner_path = inner_path
 
     async def answer(self, request: HttpRequest) -> Reply:
         """The reply, all headers but those of the connection included. Raises nothing but
         ``CancelledError``, once the request has been counted."""
         context, headers = _context(request.headers)
-        name, path = _split(request.path)
+        name, path = _split(self._inner_path(request.path))
         try:
             endpoint = self.endpoints.get(name)
             if endpoint is None:
@@ -86,7 +94,7 @@ class HttpApp:
 
     def cancels(self, request: HttpRequest) -> bool:
         """KServe's router carries on to the end when its client leaves; nothing else does."""
-        endpoint = self.endpoints.get(_split(request.path)[0])
+        endpoint = self.endpoints.get(_split(self._inner_path(request.path))[0])
         return endpoint is None or not endpoint.is_router
 
     def refused(self, status: int, text: str) -> Reply:

@@ -28,9 +28,10 @@ def application(
     version: str,
     body_limit: int,
     replicas: int,
-    replica: type[GraphReplica] = GraphReplica,
+    mounted: str = "",
 ) -> Any:
-    """The Ray Serve application that serves the graph ``name`` with ``replica``."""
+    """The Ray Serve application that serves the graph ``name``, below the path
+    ``mounted`` where that is not ``/NAME``."""
     part = part_of(plan, name)
     payload = shipping.pack(part)
     apart = {d.name: _node_deployment(d, payload) for d in part.deployments}
@@ -47,8 +48,8 @@ def application(
         health_check_period_s=5,
         ray_actor_options={"num_cpus": 0.1},
         graceful_shutdown_timeout_s=20,
-    )(serve.ingress()(replica))
-    return graph.bind(payload, version, body_limit, apart)
+    )(serve.ingress()(GraphReplica))
+    return graph.bind(payload, version, body_limit, apart, mounted)
 
 
 def _node_deployment(deployment: Deployment, payload: bytes) -> Any:

@@ -19,6 +19,7 @@ from umbel.serving.graph_host import GraphHost
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.http_app import HttpApp
 from umbel.serving.load_policy import LoadGauge
+from umbel.serving.mount import Mount
 from umbel.serving.node_loading import load_node
 from umbel.serving.replica_ingress import serve_directly
 from umbel.serving.replica_loopback import listen_on_loopback
@@ -102,8 +103,14 @@ class GraphReplica:
     """One served graph, its fused nodes, and the HTTP application in front of them."""
 
     async def __init__(  # type: ignore[misc]  # Ray Serve awaits it
-        self, payload: bytes, version: str, body_limit: int, deployments: Mapping[str, Any]
+        self,
+        payload: bytes,
+        version: str,
+        body_limit: int,
+        deployments: Mapping[str, Any],
+        mounted: str = "",
     ) -> None:
+        """``mounted``: the path below which the graph answers, if not ``/NAME``."""
         listen_on_loopback()
         plan = shipping.unpack(payload)
         self._remote: dict[tuple[str, str], Handle] = {}
@@ -113,7 +120,8 @@ class GraphReplica:
                 self._remote[deployment.graph, node] = RemoteNode(node, handle)
         self._host = GraphHost(plan, version, self._find_remote)
         self._models = HostedModels(self._host)
-        self._app = HttpApp(self._host, body_limit=body_limit)
+        inner_path = Mount(plan.program.served[0], mounted).inner_path if mounted else str
+        self._app = HttpApp(self._host, body_limit=body_limit, inner_path=inner_path)
         self._gauge = LoadGauge()
         await self._host.start()
         serve_directly(self._app)
