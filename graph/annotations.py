@@ -11,8 +11,15 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterator,
+)
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from umbel.graph.value_types import ANY, DTYPES, Dim, Form, Port, Signature, ValueType
@@ -74,6 +81,10 @@ _FORMS: dict[str, Form] = {
 }
 
 
+_STREAMS = (Iterator, Generator, AsyncIterator, AsyncIterable, AsyncGenerator)
+"""What a node that yields is annotated with, and an argument that takes the stream itself."""
+
+
 def _dtype_name(part: object) -> str | None:
     if isinstance(part, str):
         return part if part in DTYPES else None
@@ -104,6 +115,9 @@ def value_type(annotation: object) -> ValueType:
         kinds = [arg for arg in get_args(annotation) if arg is not type(None)]
         return value_type(kinds[0]) if len(kinds) == 1 else ANY
     bare = origin if origin is not None else annotation
+    if bare in _STREAMS:
+        item = value_type(next(iter(get_args(annotation)), None))
+        return replace(item, stream=True)
     if typing.is_typeddict(annotation):
         return ValueType("dict")
     if isinstance(bare, type):
@@ -158,7 +172,17 @@ def read_signature(code: Callable[..., Any], *, skip_first: bool = False) -> Rea
         if p.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     )
     outputs, keyed = _outputs(notes.get("return"))
+    if yields(code) and not outputs[0].type.stream:
+        outputs, keyed = (Port("output", replace(ANY, stream=True)),), False
     return ReadSignature(Signature(inputs, outputs, keyed), tuple(bad))
+
+
+def yields(code: object) -> bool:
+    """Whether a call gives items one by one: a generator function, async or not."""
+    call = getattr(code, "__call__", None)  # noqa: B004  an instance whose class has one
+    return any(
+        inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in (code, call)
+    )
 
 
 def _outputs(annotation: object) -> tuple[tuple[Port, ...], bool]:

@@ -17,6 +17,7 @@ from umbel.graph.inference import ports_of
 from umbel.graph.ir import Graph, Program, callees
 from umbel.graph.options import NodeOptions
 from umbel.graph.steps import Call, Ensemble, GraphName, Input, Split, Step, StepId, Subgraph
+from umbel.graph.streams import stream_findings
 from umbel.graph.value_types import ANY, Dim
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -263,5 +264,5 @@ def option_problems(options: NodeOptions) -> Iterator[tuple[str, str]]:
 
 CHECKS: tuple[Check, ...] = (
     _names, _joins, _step_references, _step_cycles, _graph_cycles, _edges, _unused, _weights,
-    _models, _options,
+    _models, _options, stream_findings,
 )  # fmt: skip

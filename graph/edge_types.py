@@ -31,8 +31,15 @@ _CONVERTIBLE: dict[str, frozenset[str]] = {
 }
 
 
+_ITERABLE = frozenset({"any", "list", "json", "ndarray", "torch"})
+
+
 def misfit(source: ValueType, port: ValueType, bound: dict[str, Dim]) -> str:
-    """Why ``source`` does not fit ``port``, or an empty string. Binds the port's axis names."""
+    """Why ``source`` does not fit ``port``, or an empty string. Binds the port's axis names. A
+    stream fits where its items do; a list may stand for a stream."""
+    if port.stream and not source.stream and source.form not in _ITERABLE:
+        return f"expected {port}, got {source}"
+    source, port = source.item, port.item
     if source == ANY or port.form == "any" or source.form == "any":
         return ""
     if source.form != port.form and port.form not in _CONVERTIBLE.get(source.form, ()):
@@ -102,4 +109,4 @@ def _resolved(type_: ValueType, bound: Mapping[str, Dim], step: str) -> ValueTyp
     shape = tuple(
         bound.get(dim, dim) if isinstance(dim, str) and dim != "..." else dim for dim in type_.shape
     )
-    return ValueType(type_.form, type_.dtype, shape)
+    return replace(type_, shape=shape)

@@ -33,6 +33,8 @@ CODES: dict[str, str] = {
     "UMB-G212": "Steps need each other in a circle.",
     "UMB-G213": "Graphs call each other in a circle.",
     "UMB-G214": "Branches of an ensemble have shapes that cannot be joined.",
+    "UMB-G215": "A stream goes where one whole value is needed.",
+    "UMB-G216": "A stream has several readers.",
     "UMB-G220": "The result of a call, or an input, is never used.",
     "UMB-G230": "The weights of a splitter do not sum to 100.",
     "UMB-G240": "A model's file is not there.",

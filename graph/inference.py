@@ -8,7 +8,11 @@ from dataclasses import replace
 from umbel.graph.edge_types import misfit, narrower, result_types
 from umbel.graph.ir import Graph, Program, callees
 from umbel.graph.steps import Call, GraphName, Input, Step, StepId, Subgraph
+from umbel.graph.streams import with_stream
 from umbel.graph.value_types import ANY, Dim, Port, Signature, ValueType
+
+_LIST = ValueType("list")
+"""What a client sends for an argument that takes a stream."""
 
 
 def infer(program: Program) -> Program:
@@ -57,7 +61,8 @@ def _infer_graph(graph: Graph, known: dict[GraphName, Graph]) -> Graph:
         types = {port.name: port.type for port in signature.inputs}
         for port, source in step.args:
             if types.get(port, ANY) != ANY:
-                wanted[source] = narrower(wanted.get(source, types[port]), types[port])
+                type_ = _LIST if types[port].stream else types[port]
+                wanted[source] = narrower(wanted.get(source, type_), type_)
     steps: list[Step] = []
     found: dict[StepId, ValueType] = {}
     for step in graph.steps:
@@ -65,6 +70,7 @@ def _infer_graph(graph: Graph, known: dict[GraphName, Graph]) -> Graph:
             step = replace(step, type=wanted[step.id])
         elif isinstance(step, (Call, Subgraph)):
             step = _infer_call(step, graph, known, found)
+        step = with_stream(step, found, ports_of(step, graph, known))
         found[step.id] = step.type
         steps.append(step)
     inputs = {step.port: step.type for step in steps if isinstance(step, Input)}

@@ -7,7 +7,7 @@ value to its form is ``umbel.nodes.forms``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Form = Literal[
@@ -60,19 +60,27 @@ class ValueType:
 
     ``dtype`` is numpy's name (``float32``) or ``None`` for any; ``shape`` is ``None`` for any
     rank. Both only mean something for tensor forms (``ndarray`` and ``torch``), and ``dtype``
-    also for ``any``.
+    also for ``any``. ``stream``: not one such value but an iterator of them.
     """
 
     form: Form = "any"
     dtype: str | None = None
     shape: tuple[Dim, ...] | None = None
+    stream: bool = False
 
     @property
     def is_tensor(self) -> bool:
         """True for the forms that have a dtype and a shape."""
         return self.form in ("ndarray", "torch")
 
+    @property
+    def item(self) -> ValueType:
+        """Of a stream the type of its items, else the type itself."""
+        return replace(self, stream=False) if self.stream else self
+
     def __str__(self) -> str:
+        if self.stream:
+            return f"stream of {self.item}"
         if not self.is_tensor:
             return self.form
         dims = "any rank" if self.shape is None else ", ".join(str(dim) for dim in self.shape)

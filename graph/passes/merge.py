@@ -47,6 +47,8 @@ def _merged(graph: Graph) -> tuple[Graph, list[tuple[str, str]]]:
 def _key(graph: Graph, step: Step) -> str:
     """Equal keys mean equal values; empty for steps that may differ from call to call."""
     if isinstance(step, Call):
+        if step.type.stream:  # a stream has one reader
+            return ""
         if not graph.nodes[step.node].options.deterministic:
             return ""
         return f"call {step.node} {sorted(step.args)}"
