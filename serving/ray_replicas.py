@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from umbel.graph.errors import NodeFailed, ServingError, UmbelError
@@ -15,6 +16,7 @@ from umbel.graph.steps import GraphName, NodeName
 from umbel.nodes.loaded import Handle, LoadedNode
 from umbel.nodes.request_context import RequestContext, enter
 from umbel.serving import process_tuning, shipping
+from umbel.serving.explainer_replica import ExplainedGraphs
 from umbel.serving.graph_host import GraphHost
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.http_app import HttpApp
@@ -23,6 +25,7 @@ from umbel.serving.mount import Mount
 from umbel.serving.node_loading import load_node
 from umbel.serving.replica_ingress import serve_directly
 from umbel.serving.replica_loopback import listen_on_loopback
+from umbel.serving.wire import HttpRequest
 
 log = logging.getLogger("umbel")
 
@@ -50,7 +53,11 @@ class NodeReplica:
     """The nodes of one deployment, called by graph replicas."""
 
     async def __init__(  # type: ignore[misc]  # Ray Serve awaits it
-        self, payload: bytes, graph: str, nodes: tuple[str, ...]
+        self,
+        payload: bytes,
+        graph: str,
+        nodes: tuple[str, ...],
+        others: Mapping[str, Any],
     ) -> None:
         listen_on_loopback()
         plan = shipping.unpack(payload)
@@ -59,7 +66,16 @@ class NodeReplica:
         self._nodes: dict[str, LoadedNode] = {}
         for name in nodes:
             self._nodes[name] = await asyncio.to_thread(load_node, declared[NodeName(name)])
+        self._others, self._explained = others, ExplainedGraphs()
+        await self._explained.start(plan, graph, nodes, "", self._find)
         process_tuning.settle()
+
+    def _find(self, part: Plan, graph: Graph, node: Node) -> Handle | None:
+        deployment = part.deployment_of(graph.name, node.name)
+        if deployment is None:
+            return None
+        handle = self._others.get(deployment.name)
+        return RemoteNode(node.name, handle) if handle else self._nodes.get(node.name)
 
     async def call(self, node: str, values: dict[str, Any], wire: Wire) -> tuple[bool, Any]:
         """``(True, value)``, or ``(False, error)``: an error of umbel's own tree, which every
@@ -68,7 +84,8 @@ class NodeReplica:
         enter(context)
         self._answered += 1
         try:
-            return True, await self._nodes[node](values, context)
+            with self._explained.during(node, context):
+                return True, await self._nodes[node](values, context)
         except UmbelError as error:
             return False, error
         except Exception:
@@ -147,6 +164,18 @@ class GraphReplica:
         except Exception:
             log.exception("%s failed (request %s)", method, context.id)
             return False, ServingError(f"internal server error (request {context.id})"), context
+
+    async def exchange(
+        self, method: str, path: str, query: str, headers: tuple[tuple[str, str], ...], body: bytes
+    ) -> AsyncGenerator[Any, None]:
+        """A whole HTTP request through a handle: status, body, headers and whether parts of a
+        stream follow; then those."""
+        reply = await self._app.answer(HttpRequest(method, path, query, headers, body))
+        yield reply.status, reply.body, reply.headers, reply.stream is not None
+        if reply.stream is not None:
+            async with aclosing(reply.stream) as stream:
+                async for part in stream:
+                    yield part
 
     def __serve_build_asgi_app__(self) -> HttpApp:
         return self._app
