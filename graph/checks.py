@@ -16,6 +16,7 @@ from umbel.graph.implementations import ModelFile
 from umbel.graph.inference import ports_of
 from umbel.graph.ir import Graph, Program, callees
 from umbel.graph.options import NodeOptions
+from umbel.graph.placement_checks import placement_findings
 from umbel.graph.steps import Call, Ensemble, GraphName, Input, Split, Step, StepId, Subgraph
 from umbel.graph.streams import stream_findings
 from umbel.graph.value_types import ANY, Dim
@@ -254,15 +255,11 @@ def option_problems(options: NodeOptions) -> Iterator[tuple[str, str]]:
             yield f"{name}={amount} is negative", "use 0 or more"
     if resources.gpus > 1 and resources.gpus != int(resources.gpus):
         yield f"gpus={resources.gpus}: above 1 only whole GPUs can be had", "use a whole number"
-    own = resources.asked or scale or options.env
-    if options.fuse == "always" and own:
-        yield (
-            'fuse="always" contradicts resources, scale or env of the node\'s own',
-            "drop one of them",
-        )
+    if options.fuse == "always" and (scale or options.env):
+        yield 'fuse="always" contradicts scale or env of the node\'s own', "drop one of them"
 
 
 CHECKS: tuple[Check, ...] = (
     _names, _joins, _step_references, _step_cycles, _graph_cycles, _edges, _unused, _weights,
-    _models, _options, stream_findings,
+    _models, _options, placement_findings, stream_findings,
 )  # fmt: skip

@@ -17,6 +17,7 @@ from umbel.graph.errors import DeclarationError
 from umbel.graph.graph_definitions import GraphDefinition
 from umbel.graph.ir import NodeKind
 from umbel.graph.options import Batch, Cache, NodeOptions, Resources, Retry, Scale
+from umbel.graph.placement import Placement
 from umbel.graph.tracing import caller_place
 from umbel.graph.value_types import ANY, Port, Signature
 
@@ -28,6 +29,7 @@ def _options(  # noqa: PLR0913  one for each option of a node
     memory: int = 0,
     accelerator: str | None = None,
     resources: Mapping[str, float] | None = None,
+    placement: Placement | None = None,
     batch: Batch | None = None,
     scale: Scale | None = None,
     cache: Cache | None = None,
@@ -40,6 +42,7 @@ def _options(  # noqa: PLR0913  one for each option of a node
 ) -> NodeOptions:
     return NodeOptions(
         Resources(cpus, gpus, memory, accelerator, dict(resources or {})),
+        placement or Placement(),
         batch,
         scale,
         cache,
@@ -72,8 +75,8 @@ def transformer(code: Any = None, /, *, name: str = "", **options: Any) -> Any:
     """A step that prepares or reshapes values: a function, or a class with ``transform``.
 
     Use it bare (``@transformer``) or with options: ``name``, ``cpus``, ``gpus``, ``memory``
-    (bytes), ``accelerator``, ``resources``, ``batch``, ``scale``, ``cache``, ``fuse``,
-    ``timeout_s``, ``retries``, ``max_concurrency``, ``env``, ``deterministic``.
+    (bytes), ``accelerator``, ``resources``, ``placement``, ``batch``, ``scale``, ``cache``,
+    ``fuse``, ``timeout_s``, ``retries``, ``max_concurrency``, ``env``, ``deterministic``.
     """
     return _decorator("transformer", code, name, options)
 
@@ -154,24 +157,42 @@ def inference_graph(code: Callable[..., Any], /) -> GraphDefinition: ...
 
 @overload
 def inference_graph(
-    code: None = None, /, *, name: str = "", example: object = None, scale: Scale | None = None
+    code: None = None,
+    /,
+    *,
+    name: str = "",
+    example: object = None,
+    scale: Scale | None = None,
+    placement: Placement | None = None,
 ) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
 
 
 def inference_graph(
-    code: Any = None, /, *, name: str = "", example: object = None, scale: Scale | None = None
+    code: Any = None,
+    /,
+    *,
+    name: str = "",
+    example: object = None,
+    scale: Scale | None = None,
+    placement: Placement | None = None,
 ) -> Any:
     """A graph: a function of symbolic values, traced once.
 
     ``name`` is the path it is served under, the function's own name if empty. ``example`` is a
     value of the input: shown in the OpenAPI document, and run a few times before the graph is
-    ready. ``scale`` is for the graph's own replicas, with all nodes that are fused into them.
+    ready. ``scale`` and ``placement`` are for the graph's own replicas, with all nodes that are
+    fused into them.
     """
     place = caller_place()
 
     def define(function: Callable[..., Any]) -> GraphDefinition:
         return GraphDefinition(
-            function, name=name or function.__name__, example=example, place=place, scale=scale
+            function,
+            name=name or function.__name__,
+            example=example,
+            place=place,
+            scale=scale,
+            placement=placement,
         )
 
     return define if code is None else define(code)

@@ -39,5 +39,17 @@ CODES: dict[str, str] = {
     "UMB-G230": "The weights of a splitter do not sum to 100.",
     "UMB-G240": "A model's file is not there.",
     "UMB-G250": "A node's options contradict themselves.",
+    "UMB-G251": "Nodes that go together in one replica cannot.",
+    "UMB-G252": "A node's placement or environment cannot be read.",
+    "UMB-G260": "A pool is not known.",
+    "UMB-G261": "More is placed on a pool than its limits allow.",
+    "UMB-G262": "A node is placed on a pool and asks for what the pool excludes.",
+    "UMB-G263": "A pools file is not valid.",
+    "UMB-G270": "A node asks for what the cluster does not have, or not so much of it.",
+    "UMB-G271": "A node asks for more than any single machine has.",
+    "UMB-G272": "A node runs where a label is that no machine has.",
+    "UMB-G273": "All replicas together reserve more than the cluster has.",
+    "UMB-G274": "Replicas that stay apart are more than the machines.",
+    "UMB-G275": "At their largest, the deployments reserve more than the cluster has.",
 }
 """Code → what it means."""

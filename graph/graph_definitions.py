@@ -13,6 +13,7 @@ from umbel.graph.errors import CheckFailed, DeclarationError
 from umbel.graph.findings import Finding, Place, has_errors
 from umbel.graph.ir import Graph, Program
 from umbel.graph.options import Scale
+from umbel.graph.placement import Placement
 from umbel.graph.steps import GraphName, Input, StepId, Subgraph
 from umbel.graph.tracing import Declaration, Outputs, Trace, Value, active_trace, caller_place
 from umbel.graph.value_types import ANY, Port, Signature
@@ -29,9 +30,10 @@ class GraphDefinition(Declaration):
         example: object,
         place: Place,
         scale: Scale | None = None,
+        placement: Placement | None = None,
     ) -> None:
         self.function, self.name, self.example, self.place = function, name, example, place
-        self.scale = scale
+        self.scale, self.placement = scale, placement
         self.declared = read_signature(function)
         self.findings: list[Finding] = []
         self._graph: Graph | None = None
@@ -120,11 +122,15 @@ class GraphDefinition(Declaration):
                 tuple(Port(name, types.get(step, ANY)) for name, step in outputs),
                 keyed=keyed,
             ),
-            settings={} if self.scale is None else {"scale": self.scale},
+            settings=self._settings(),
             example=self.example,
             doc=inspect.getdoc(self.function) or "",
             place=self.place,
         )
+
+    def _settings(self) -> dict[str, object]:
+        asked = {"scale": self.scale, "placement": self.placement}
+        return {name: value for name, value in asked.items() if value is not None}
 
     def _input(self, trace: Trace, port: Port) -> Value:
         default = inspect.signature(self.function).parameters[port.name].default

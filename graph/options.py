@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from umbel.graph.placement import Placement
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -72,6 +74,20 @@ class Resources:
         """True if the node asked for anything, so that it needs a replica of its own."""
         return bool(self.cpus or self.gpus or self.memory or self.accelerator or self.custom)
 
+    def __add__(self, other: Resources) -> Resources:
+        """What one replica reserves that runs both."""
+        cpus = [one.cpus for one in (self, other) if one.cpus is not None]
+        custom = dict(self.custom)
+        for name, amount in other.custom.items():
+            custom[name] = custom.get(name, 0) + amount
+        return Resources(
+            sum(cpus) if cpus else None,
+            round(self.gpus + other.gpus, 4),
+            self.memory + other.memory,
+            self.accelerator or other.accelerator,
+            custom,
+        )
+
 
 @dataclass(frozen=True)
 class Retry:
@@ -98,10 +114,12 @@ class NodeOptions:
     """All options of one node. ``timeout_s``: seconds one call may take, ``None`` for the
     request's own deadline; with retries it holds for each attempt. ``retries``: further
     attempts when a call got no answer, or a ``Retry`` that says more.
-    ``env``: a Ray ``runtime_env`` for a replica of the node's own. ``deterministic``: equal
-    inputs give equal outputs, so that two equal calls in one request may be one call."""
+    ``env``: a Ray ``runtime_env`` for a replica of the node's own. ``placement``: where it runs.
+    ``deterministic``: equal inputs give equal outputs, so that two equal calls in one request
+    may be one call."""
 
     resources: Resources = Resources()
+    placement: Placement = field(default_factory=Placement)
     batch: Batch | None = None
     scale: Scale | None = None
     cache: Cache | None = None

@@ -6,10 +6,12 @@ after it ran. The serving side carries it out and decides nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from umbel.graph.ir import Program
 from umbel.graph.options import NodeOptions, Resources, Scale
+from umbel.graph.placement import Pool
 from umbel.graph.steps import GraphName, NodeName
 
 
@@ -37,11 +39,12 @@ class Deployment:
 @dataclass(frozen=True)
 class Plan:
     """A program with the place of every node. A node that no deployment names is *fused*: it
-    runs in the replicas of the graph that is served."""
+    runs in the replicas of the graph that is served. ``pools``: those of the pools file."""
 
     program: Program
     deployments: tuple[Deployment, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    pools: Mapping[str, Pool] = field(default_factory=dict)
 
     def deployment_of(self, graph: GraphName, node: NodeName) -> Deployment | None:
         """The deployment a node lives in, ``None`` if it is fused."""

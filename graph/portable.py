@@ -16,7 +16,16 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from umbel.graph import implementations, ir, options, plan, router_steps, steps, value_types
+from umbel.graph import (
+    implementations,
+    ir,
+    options,
+    placement,
+    plan,
+    router_steps,
+    steps,
+    value_types,
+)
 from umbel.graph.errors import DeclarationError
 from umbel.graph.findings import Place
 from umbel.graph.plan import Plan
@@ -25,6 +34,7 @@ _MODULES: tuple[ModuleType, ...] = (
     implementations,
     ir,
     options,
+    placement,
     plan,
     router_steps,
     steps,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from umbel.graph.checks import check
 from umbel.graph.errors import CheckFailed
@@ -14,6 +14,7 @@ from umbel.graph.passes.merge import merge
 from umbel.graph.passes.place import place
 from umbel.graph.passes.prune import prune
 from umbel.graph.passes.scale import scale
+from umbel.graph.placement import Pool
 from umbel.graph.plan import Plan
 
 Pass = Callable[[Plan], Plan]
@@ -29,10 +30,10 @@ PASSES: tuple[tuple[str, Pass], ...] = (
 """In the order in which they run."""
 
 
-def plan(program: Program) -> Plan:
-    """The plan of a checked program. Raises ``CheckFailed`` if a pass broke it, which is a
-    fault of the pass."""
-    current = Plan(program)
+def plan(program: Program, pools: Mapping[str, Pool] | None = None) -> Plan:
+    """The plan of a checked program on machines of ``pools``. Raises ``CheckFailed`` if a pass
+    broke it, which is a fault of the pass."""
+    current = Plan(program, pools=pools or {})
     known = set(_errors(program))
     for _, one in PASSES:
         current = one(current)

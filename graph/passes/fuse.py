@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from umbel.graph.ir import Graph, Node
 from umbel.graph.options import NodeOptions
+from umbel.graph.placement import Placement
 from umbel.graph.plan import Deployment, Plan
 
 
@@ -30,7 +31,26 @@ def reason_apart(options: NodeOptions) -> str:
         return f"scales on its own ({options.scale.min} to {options.scale.ceiling} replicas)"
     if options.env:
         return "has an environment of its own"
+    if options.placement.asked:
+        return in_words(options.placement)
     return ""
+
+
+def in_words(placement: Placement) -> str:
+    """What a placement asks for, as a user reads it."""
+    told = []
+    if placement.pool:
+        told.append(f"runs in pool {placement.pool_name!r}")
+    if placement.labels:
+        wanted = ", ".join(f"{key}={value}" for key, value in placement.labels.items())
+        told.append(f"runs where {wanted}")
+    if placement.per_machine:
+        told.append(f"at most {placement.per_machine} replicas on one machine")
+    if placement.together:
+        told.append(f"goes together as {placement.together!r}")
+    if placement.apart:
+        told.append(f"stays apart as {placement.apart!r}")
+    return ", ".join(told)
 
 
 def fuse(plan: Plan) -> Plan:
@@ -44,6 +64,8 @@ def fuse(plan: Plan) -> Plan:
                 words = f"has its own deployment: {reason}"
             elif node.options.fuse == "always":
                 words = 'runs inside the graph\'s replicas: fuse="always"'
+                if node.options.resources.asked:
+                    words += "; they reserve what it asks for"
             else:
                 words = "runs inside the graph's replicas: it asks for nothing of its own"
             plan = plan.because("fuse", f"{graph.name}.{node.name}", words)

@@ -307,7 +307,7 @@ def test_a_mistake_has_one_finding(function: Callable[..., Any], code: str, word
         ({"scale": Scale(target=0)}, "Scale(target=0) is not positive"),
         ({"cpus": -1}, "cpus=-1 is negative"),
         ({"gpus": 1.5}, "above 1 only whole GPUs can be had"),
-        ({"fuse": "always", "gpus": 1}, 'fuse="always" contradicts'),
+        ({"fuse": "always", "scale": Scale()}, 'fuse="always" contradicts'),
     ],
 )
 def test_options_that_contradict_themselves(options: dict[str, Any], words: str) -> None:
