@@ -22,6 +22,7 @@ from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
 from umbel.nodes.named_columns import Columns
+from umbel.nodes.sklearn_linear import fits, quick_form
 
 SUFFIXES = (".skops", ".joblib", ".pkl", ".pickle")
 METHODS = (
@@ -67,6 +68,8 @@ class SklearnModel:
             getattr(estimator, "n_features_in_", None),
             None if names is None else tuple(str(name) for name in names),
         )
+        self._quick = None if names is not None else quick_form(estimator, method)
+        self._width = self._columns.count or 0
         output = ValueType("ndarray", _output_dtype(estimator, method))
         self.signature: Signature | None = Signature(
             (self._columns.port(),), (Port("output", output),)
@@ -75,6 +78,8 @@ class SklearnModel:
     def predict(self, x: Any) -> Any:
         """The method's result as numpy, first axis the rows. Raises UnfitInput."""
         rows = self._columns.array(x) if self._columns.names is None else self._columns.table(x)
+        if self._quick is not None and fits(rows, self._width):
+            return self._quick(rows)
         try:
             with joblib.parallel_config(backend="sequential"):
                 return _plain(self._call(rows))
