@@ -22,12 +22,6 @@ Rows = Callable[[Any], Any]
 LARGEST = 16_384
 """Numbers in a request up to which the questions cost more than the product."""
 
-_REGRESSIONS = [
-    getattr(_base, name).predict
-    for name in ("LinearModel", "MultiOutputLinearModel")
-    if hasattr(_base, name)
-]
-
 _KINDS = (np.dtype("float64"), np.dtype("float32"))
 
 
@@ -56,24 +50,24 @@ def fits(x: Any, columns: int) -> bool:
 
 
 def _form(estimator: Any, method: str) -> Rows | None:
-    """By the method's identity: a subclass with a method of its own is left alone."""
-    kind = type(estimator)
-    own = getattr(kind, method, None)
-    classifier = getattr(_base.LinearClassifierMixin, "decision_function", None)
-    scores = _scores(estimator)
-    if scores is None:
+    """Of scikit-learn's own methods only: a subclass with one of its own is left alone."""
+    kind, scores = type(estimator), _scores(estimator)
+    classifier = isinstance(estimator, _base.LinearClassifierMixin)
+    below = "decision_function" if classifier else "_decision_function"
+    if scores is None or not (_is_sklearns(kind, method) and _is_sklearns(kind, below)):
         return None
-    if own in _REGRESSIONS:
+    if method == "decision_function" or (method == "predict" and not classifier):
         return scores
-    if getattr(kind, "decision_function", None) is not classifier:
-        return None
-    if method == "decision_function":
-        return scores
-    if own is _base.LinearClassifierMixin.predict:
+    if method == "predict":
         return _labels(scores, estimator.classes_)
-    if own is linear_model.LogisticRegression.predict_proba:
-        return _softmax(scores) if len(estimator.classes_) > 2 else None
+    lr = linear_model.LogisticRegression
+    if isinstance(estimator, lr) and method == "predict_proba" and len(estimator.classes_) > 2:
+        return _softmax(scores)
     return None
+
+
+def _is_sklearns(kind: type, method: str) -> bool:
+    return getattr(getattr(kind, method, None), "__module__", "").startswith("sklearn.")
 
 
 def _scores(estimator: Any) -> Rows | None:
