@@ -66,6 +66,8 @@ class LoadedNode:
         self.signature = node.signature
         self._function = function
         self._close = close
+        self.instance: Any = None
+        """The object behind the code, where there is one: what other methods it has."""
         is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004  an instance with async __call__
         )

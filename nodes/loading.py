@@ -15,7 +15,8 @@ from umbel.graph.value_types import ANY, Signature, ValueType
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.model_formats import FORMATS
 from umbel.nodes.model_signatures import completed
-from umbel.nodes.payload_class import payload_method
+from umbel.nodes.payload_class import payload_instance, payload_method
+from umbel.nodes.streaming_node import StreamingNode
 
 
 class NodeNotLoaded(DeclarationError):
@@ -40,7 +41,7 @@ def load(node: Node) -> LoadedNode:
         if isinstance(node.code, ModelFile):
             return _model(node, node.code)
         if isinstance(node.code, PythonClass):
-            return LoadedNode(node, payload_method(node.code))
+            return _loaded(node, payload_method(node.code), None, payload_instance(node.code))
         return _service(node, node.code)
     except MissingExtra:
         raise
@@ -52,14 +53,27 @@ def load(node: Node) -> LoadedNode:
 
 def _python(node: Node, code: PythonCode) -> LoadedNode:
     if not code.method:
-        return LoadedNode(node, _by_name(code.target))
+        return _loaded(node, _by_name(code.target))
     instance = code.target(*code.args, **code.kwargs)
     set_up = getattr(instance, "load", None)
     if callable(set_up) and not inspect.signature(set_up).parameters:
         set_up()
     close = getattr(instance, "close", None)
     method = _by_name(getattr(instance, code.method))
-    return LoadedNode(node, method, close if callable(close) else None)
+    return _loaded(node, method, close if callable(close) else None, instance)
+
+
+def _loaded(
+    node: Node,
+    function: Callable[..., Any],
+    close: Callable[[], Any] | None = None,
+    instance: Any = None,
+) -> LoadedNode:
+    ports = (*node.signature.inputs, *node.signature.outputs)
+    kind = StreamingNode if any(port.type.stream for port in ports) else LoadedNode
+    loaded = kind(node, function, close)
+    loaded.instance = instance
+    return loaded
 
 
 def _by_name(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,7 +109,9 @@ def _model(node: Node, code: ModelFile) -> LoadedNode:
     runtime: Any = module.open_model(replace(code, uri=str(fetch(code.uri))))
     own: Signature | None = runtime.signature
     told = replace(node, signature=completed(own or _of_arrays(node.signature), node.signature))
-    return LoadedNode(told, runtime.predict, getattr(runtime, "close", None))
+    streams = told.signature.outputs[0].type.stream
+    answer = runtime.stream if streams else runtime.predict
+    return _loaded(told, answer, getattr(runtime, "close", None), runtime)
 
 
 def _service(node: Node, code: RemoteService) -> LoadedNode:

@@ -23,12 +23,8 @@ _OPTIONAL = ("preprocess", "postprocess")
 
 
 def payload_method(code: PythonClass) -> Callable[..., Any]:
-    """The method as a function of ``payload``. Builds the instance if no node has yet."""
-    key = f"{code.reference} {code.folder} {sorted(code.kwargs.items())!r}"
-    instance = _instances.get(key)
-    if instance is None:
-        instance = _build(code)
-        _instances[key] = instance
+    """The method as a function of ``payload``."""
+    instance = payload_instance(code)
     method = getattr(instance, code.method, None)
     if method is None:
         if code.method not in _OPTIONAL:
@@ -45,6 +41,16 @@ def payload_method(code: PythonClass) -> Callable[..., Any]:
             raise NotImplementedHere(str(error) or f"{code.method} is not implemented") from error
 
     return call
+
+
+def payload_instance(code: PythonClass) -> Any:
+    """The object of the class, built if no node has yet."""
+    key = f"{code.reference} {code.folder} {sorted(code.kwargs.items())!r}"
+    instance = _instances.get(key)
+    if instance is None:
+        instance = _build(code)
+        _instances[key] = instance
+    return instance
 
 
 def _identity(payload: Any) -> Any:

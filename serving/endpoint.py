@@ -22,10 +22,12 @@ from umbel.graph.errors import (
 )
 from umbel.graph.steps import GraphName
 from umbel.serving.engine import Engine
+from umbel.serving.generate import Generate
 from umbel.serving.inference import Inference
 from umbel.serving.protocols import metadata, v1
 from umbel.serving.protocols.error_bodies import error_reply, model_not_found, model_not_ready
 from umbel.serving.protocols.openapi import openapi_document
+from umbel.serving.stream_inference import StreamInference
 from umbel.serving.wire import JSON, Reply, WireRequest
 
 log = logging.getLogger("umbel")
@@ -48,7 +50,10 @@ class Endpoint:
         self.model = graph.served_as
         timeout = graph.settings.get("timeout_s")
         self._timeout_s = timeout if isinstance(timeout, float) else None
-        self.inference = Inference(engine, name, self.model)
+        streams = any(port.type.stream for port in graph.signature.outputs)
+        kind = StreamInference if streams else Inference
+        self.inference = kind(engine, name, self.model)
+        self._generate = Generate(self.inference)
         self.explanation = (
             Inference(engine, graph.explainer, self.model) if graph.explainer else None
         )
@@ -127,6 +132,8 @@ class Endpoint:
             v2: {"GET": self._when_ready(self._metadata)},
             f"{v2}/ready": {"GET": self._model_ready},
             f"{v2}/infer": {"POST": self._when_ready(self.inference.infer)},
+            f"{v2}/generate": {"POST": self._when_ready(self._generate.whole)},
+            f"{v2}/generate_stream": {"POST": self._when_ready(self._generate.stream)},
             "/v2/repository/index": {"POST": self._index},
             f"{repository}/load": {"POST": self._load},
             f"{repository}/unload": {"POST": self._unload},

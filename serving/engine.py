@@ -45,6 +45,8 @@ class CompiledGraph:
         self.inputs = {
             step.port: i for i, step in enumerate(graph.steps) if isinstance(step, Input)
         }
+        self.streams = frozenset(step.id for step in graph.steps if step.type.stream)
+        """The steps that give items one by one."""
         self.root = self.planner.block(self.planner.root_targets)
         self.code: list[CompiledStep] = [
             compile_step(self, i, step) for i, step in enumerate(graph.steps)

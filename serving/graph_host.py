@@ -16,13 +16,14 @@ from umbel.graph.steps import GraphName
 from umbel.nodes.loaded import Handle, LoadedNode
 from umbel.nodes.messages import Message
 from umbel.nodes.request_context import RequestContext
+from umbel.serving.answer_stream import joined
 from umbel.serving.background import BackgroundCalls
 from umbel.serving.endpoint import Endpoint
 from umbel.serving.engine import Engine
 from umbel.serving.local_backend import LocalBackend
 from umbel.serving.metrics import Metrics
 from umbel.serving.protocols.json_bodies import encode_json
-from umbel.serving.wire import WireRequest
+from umbel.serving.wire import Reply, WireRequest
 
 log = logging.getLogger("umbel")
 
@@ -97,7 +98,8 @@ class GraphHost:
         if endpoint is None:
             raise NotFound(f"there is no service {graph!r}")
         headers = {"content-type": "application/json"}
-        reply = await endpoint.handle(WireRequest("POST", path, body.body, headers, context))
+        request = WireRequest("POST", path, body.body, headers, context)
+        reply = await joined(await endpoint.handle(request))
         return Message(reply.body, reply.status, reply.headers.get("content-type", ""))
 
     async def close(self) -> None:
@@ -137,13 +139,17 @@ class GraphHost:
             for _ in range(4):
                 request = WireRequest("POST", "", body, {"content-type": "application/json"})
                 try:
-                    reply = await asyncio.wait_for(endpoint.handle(request), 60)
+                    reply = await asyncio.wait_for(_answered(endpoint, request), 60)
                 except asyncio.TimeoutError:
                     log.warning("the example of %r took over 60 s", endpoint.name)
                     break
                 if reply.status >= 400:
                     log.warning("the example of %r fails: %s", endpoint.name, reply.body.decode())
                     break
+
+
+async def _answered(endpoint: Endpoint, request: WireRequest) -> Reply:
+    return await joined(await endpoint.handle(request))
 
 
 def _example_body(example: object) -> bytes:

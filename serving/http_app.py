@@ -13,6 +13,7 @@ from typing import Protocol
 
 from umbel.graph.errors import NotFound
 from umbel.nodes.request_context import RequestContext
+from umbel.serving.answer_stream import watched
 from umbel.serving.asgi import Message, Receive, Send, answer_asgi, answer_lifespan
 from umbel.serving.endpoint import Endpoint, json_reply
 from umbel.serving.metrics import Metrics
@@ -114,9 +115,20 @@ class HttpApp:
             return Reply(200, self.endpoints.metrics_text(), dict(PROMETHEUS))
         start = time.perf_counter()
         reply = await endpoint.handle(request)
+        if reply.stream is not None:
+            return self._watched(reply, endpoint.name, start, request.context)
         seconds = time.perf_counter() - start
         self.endpoints.metrics.record(endpoint.name, reply.status, seconds, request.context)
         return reply
+
+    def _watched(self, reply: Reply, name: str, start: float, context: RequestContext) -> Reply:
+        """The reply, counted when its stream has ended."""
+
+        def ended(complete: bool) -> None:
+            status, seconds = reply.status if complete else CLIENT_GONE, time.perf_counter() - start
+            self.endpoints.metrics.record(name, status, seconds, context)
+
+        return reply._replace(stream=reply.stream and watched(reply.stream, ended))
 
     def _elsewhere(self, name: str, method: str) -> Reply:
         if not name and method in ("GET", "HEAD"):

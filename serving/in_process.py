@@ -17,9 +17,12 @@ from umbel.graph.ir import Node, Program
 from umbel.graph.passes import plan
 from umbel.graph.steps import GraphName
 from umbel.nodes import forms
+from umbel.nodes.item_streams import END
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.loading import load
 from umbel.nodes.request_context import RequestContext, enter
+from umbel.nodes.streaming_node import StreamingNode
+from umbel.serving.answer_stream import AnswerStream
 from umbel.serving.engine import Engine
 from umbel.serving.inference import run_graph
 from umbel.serving.local_backend import LocalBackend
@@ -47,7 +50,7 @@ class InProcessRunner:
             known = self._engines.get(id(graph))
             if known is None:
                 known = self._engines[id(graph)] = (program, self._run(_engine(program)))
-        return self._run(_call_graph(known[1], name, args))
+        return self._whole_or_items(self._run(_call_graph(known[1], name, args)))
 
     def call_node(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The node's value, from an instance that is built once and kept."""
@@ -57,7 +60,18 @@ class InProcessRunner:
                 known = self._nodes[id(node.code)] = (node, load(node))
         names = [port.name for port in node.signature.inputs]
         values = {**dict(zip(names, args, strict=False)), **kwargs}
-        return self._run(_with_context(known[1], values))
+        return self._whole_or_items(self._run(_with_context(known[1], values)))
+
+    def _whole_or_items(self, result: Any) -> Any:
+        """A stream as a plain iterator, whose items are made when they are asked for."""
+        return self._iterated(result) if isinstance(result, AnswerStream) else result
+
+    def _iterated(self, stream: AnswerStream) -> Iterator[Any]:
+        try:
+            while (item := self._run(stream.next())) is not END:
+                yield item
+        finally:
+            self._run(stream.close())
 
     @contextlib.contextmanager
     def _first(self, key: int) -> Iterator[None]:
@@ -88,7 +102,10 @@ async def _call_graph(engine: Engine, name: GraphName, args: dict[str, Any]) -> 
     signature = engine.compiled(name).graph.signature
     types = {port.name: port.type for port in signature.inputs}
     ready = {k: forms.convert(v, types[k], f"input {k!r}") for k, v in args.items()}
-    return await run_graph(engine, name, ready, RequestContext())
+    context = RequestContext()
+    result = await run_graph(engine, name, ready, context)
+    streams = any(port.type.stream for port in signature.outputs)
+    return AnswerStream(result, context, name) if streams else result
 
 
 async def _engine(program: Program) -> Engine:
@@ -104,6 +121,8 @@ async def _engine(program: Program) -> Engine:
 
 async def _with_context(loaded: LoadedNode, values: dict[str, Any]) -> Any:
     context = RequestContext()
+    if isinstance(loaded, StreamingNode) and loaded.yields:
+        return AnswerStream(loaded.stream(values, context), context, loaded.node.name)
     enter(context)
     result = loaded(values, context)
     return await result if inspect.isawaitable(result) else result

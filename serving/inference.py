@@ -16,8 +16,10 @@ from umbel.graph.value_types import Signature
 from umbel.nodes.descriptions import describe, listing
 from umbel.nodes.messages import Message
 from umbel.nodes.request_context import RequestContext, enter, leave
+from umbel.serving.answer_stream import joined
 from umbel.serving.content_sniffing import sniffed_type
 from umbel.serving.engine import Engine
+from umbel.serving.payload_replies import payload_reply, whole
 from umbel.serving.protocols import binding, results, v1, v2
 from umbel.serving.protocols.cloudevents import decode_cloudevent, encode_cloudevent
 from umbel.serving.protocols.json_bodies import encode_json
@@ -63,16 +65,16 @@ class Inference:
         if event is not None:
             parsed = v1.read_predict(event.data)
         elif self.interface == "payload" and not _is_json(request):
-            result = await self._run({self._port(): request.body}, request.context)
-            return _whole(result)
+            result = await self.run({self._port(): request.body}, request.context)
+            return await payload_reply(result, request, self.name)
         else:
             known = document is not None
             parsed = v1.read_predict(document) if known else v1.decode_predict(request.body)
         if self.interface == "payload":
-            result = await self._run({self._port(): dict(parsed.body)}, request.context)
-            reply = _whole(result)
+            result = await self.run({self._port(): dict(parsed.body)}, request.context)
+            reply = await payload_reply(result, request, self.name)
         else:
-            result = await self._run(binding.bind_v1(parsed, self.signature), request.context)
+            result = await self.run(binding.bind_v1(parsed, self.signature), request.context)
             body = (
                 v1.encode_explanations(result)
                 if explain
@@ -81,6 +83,7 @@ class Inference:
             reply = Reply(200, body, dict(JSON))
         if event is None:
             return reply
+        reply = await joined(reply)
         body, headers = encode_cloudevent(event, self.model, reply.body)
         return Reply(reply.status, body, headers)
 
@@ -93,7 +96,8 @@ class Inference:
             plain = v1.parse_json(request.body) if length is None else None
             if plain is None:
                 raise NotImplementedHere("this model takes V2 requests as plain JSON only")
-            return _whole(await self._run({self._port(): plain}, request.context))
+            result = await self.run({self._port(): plain}, request.context)
+            return await payload_reply(result, request, self.name)
         response = await self.infer_tensors(parsed, request.context)
         body, headers = v2.encode_infer_response(response, parsed)
         return Reply(200, body, headers)
@@ -103,7 +107,7 @@ class Inference:
         takes those that were asked for. A model of bodies gets the request as V2 JSON."""
         if self.interface == "tensors":
             results.check_requested_outputs(request, self.signature)
-            result = await self._run(binding.bind_v2(request, self.signature), context)
+            result = await self.run(binding.bind_v2(request, self.signature), context)
             return results.v2_response(
                 result, self.signature, model_name=self.model, id=request.id or context.id
             )
@@ -111,7 +115,7 @@ class Inference:
         if HEADER_LENGTH.lower() in headers:
             raise NotImplementedHere("this model takes V2 requests as plain JSON only")
         if self.interface == "payload":
-            reply = _whole(await self._run({self._port(): v1.parse_json(body)}, context))
+            reply = whole(await self.run({self._port(): v1.parse_json(body)}, context))
         else:
             reply = await self.route(WireRequest("POST", "", body, headers, context))
         if reply.status >= 400:
@@ -134,19 +138,22 @@ class Inference:
             if ("instances" in parsed or "inputs" in parsed) and not self._named(parsed):
                 return await self._predict(request, document=parsed)
         inputs = self._by_name(parsed)
-        result = await self._run(
-            binding.bind_v1(v1.V1Request("inputs", inputs, {}), self.signature), request.context
-        )
+        bound = binding.bind_v1(v1.V1Request("inputs", inputs, {}), self.signature)
+        return await self._named_reply(bound, request)
+
+    async def _named_reply(self, inputs: dict[str, Any], request: WireRequest) -> Reply:
+        result = await self.run(inputs, request.context)
         outputs = results.named_outputs(result, self.signature)
         return Reply(200, encode_json(outputs), dict(JSON))
 
     async def route(self, request: WireRequest) -> Reply:
         """The whole body through a graph of messages, as KServe's router does it."""
-        message: Message = await self._run({self._port(): Message(request.body)}, request.context)
+        message: Message = await self.run({self._port(): Message(request.body)}, request.context)
         kind = _JSON_TYPE if conditions.valid(message.body) else sniffed_type(message.body)
         return Reply(message.status, message.body, {"content-type": kind} if kind else {})
 
-    async def _run(self, inputs: dict[str, Any], context: RequestContext) -> Any:
+    async def run(self, inputs: dict[str, Any], context: RequestContext) -> Any:
+        """The graph's result for inputs that are bound."""
         return await run_graph(self.engine, self.name, inputs, context)
 
     def _port(self) -> str:
@@ -180,11 +187,3 @@ def _is_json(request: WireRequest) -> bool:
     kind = request.headers.get("content-type", "application/json")
     return "json" in kind or kind.startswith(("text/plain", "application/x-www-form-urlencoded"))
 
-
-def _whole(result: Any) -> Reply:
-    """A payload model's reply: text and bytes as they are, anything else as JSON."""
-    if isinstance(result, bytes):
-        return Reply(200, result, {"content-type": "application/octet-stream"})
-    if isinstance(result, str):
-        return Reply(200, result.encode(), {"content-type": "text/plain"})
-    return Reply(200, encode_json(result), dict(JSON))

@@ -6,13 +6,12 @@ row.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from umbel.graph.errors import NoBranchMatched, NodeFailed, UmbelError
+from umbel.graph.errors import NoBranchMatched, UmbelError
 from umbel.graph.steps import (
     Call,
     Constant,
@@ -26,19 +25,22 @@ from umbel.graph.steps import (
     Switch,
 )
 from umbel.nodes.loaded import UnfitInput
-from umbel.nodes.request_context import NodeCall, RequestContext
+from umbel.nodes.request_context import NodeCall
 from umbel.serving import value_operations
 from umbel.serving.call_policy import policy_of
 from umbel.serving.compiled_step import CompiledStep
 from umbel.serving.message_code import MESSAGE_KINDS
+from umbel.serving.node_failures import as_failure
 from umbel.serving.router_code import ROUTER_KINDS
 from umbel.serving.scope import Scope
+from umbel.serving.stream_code import (
+    compile_stream_call,
+    compile_stream_subgraph,
+    touches_streams,
+)
 
 if TYPE_CHECKING:
     from umbel.serving.engine import CompiledGraph
-
-log = logging.getLogger("umbel.engine")
-
 
 def compile_step(graph: CompiledGraph, index: int, step: Step) -> CompiledStep:
     """What runs ``step``. Raises ``TypeError`` for a kind nobody has taught the engine."""
@@ -60,6 +62,8 @@ def _constant(graph: CompiledGraph, index: int, step: Constant) -> CompiledStep:
 
 
 def _call(graph: CompiledGraph, index: int, step: Call) -> CompiledStep:
+    if touches_streams(graph, step):
+        return compile_stream_call(graph, index, step)
     node = graph.graph.nodes[step.node]
     handle = graph.engine.handle(graph.graph, node)
     feeds = [(port, graph.planner.index[ref]) for port, ref in step.args]
@@ -80,7 +84,7 @@ def _call(graph: CompiledGraph, index: int, step: Call) -> CompiledStep:
                 from_client = graph.is_clients(scope, sources[error.port])
             else:
                 from_client = False
-            raise _as_failure(error, step.node, context, from_client) from error
+            raise as_failure(error, step.node, context, from_client) from error
         except BaseException:
             record.outcome = "cancelled"
             raise
@@ -91,21 +95,9 @@ def _call(graph: CompiledGraph, index: int, step: Call) -> CompiledStep:
     return CompiledStep(wait=wait, handle=handle if policy is None else None)
 
 
-def _as_failure(
-    error: Exception, node: str, context: RequestContext, from_client: bool
-) -> UmbelError:
-    """What a client sees of a node's error. Its text stays in the log unless the client
-    caused it: input that went straight to the node, or an error the node raised for clients."""
-    if isinstance(error, UnfitInput) and not from_client:
-        log.error("node %r got a value it cannot take (request %s): %s", node, context.id, error)
-        return NodeFailed(node, context.id)
-    if isinstance(error, UmbelError):
-        return error
-    log.error("node %r failed (request %s)", node, context.id, exc_info=error)
-    return NodeFailed(node, context.id)
-
-
 def _subgraph(graph: CompiledGraph, index: int, step: Subgraph) -> CompiledStep:
+    if any(ref in graph.streams for ref in step.reads()):
+        return compile_stream_subgraph(graph, index, step)
     feeds = [(port, graph.planner.index[ref]) for port, ref in step.args]
 
     async def wait(scope: Scope) -> Any:
