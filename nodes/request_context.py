@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-import secrets
+import os
+import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,15 @@ class NodeCall:
     attempts: int = 1
 
 
+_ids = random.Random()  # noqa: S311 - an id tells requests apart, it keeps no secret
+os.register_at_fork(after_in_child=_ids.seed)
+
+
+def _new_id() -> str:
+    """16 hexadecimal digits, without a call of the operating system."""
+    return f"{_ids.getrandbits(64):016x}"
+
+
 @dataclass(slots=True)
 class RequestContext:
     """One request as it travels. Shared by all steps of the request, fused or remote.
@@ -34,7 +44,7 @@ class RequestContext:
     splitter took.
     """
 
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    id: str = field(default_factory=_new_id)
     deadline: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     header_list: tuple[tuple[str, str], ...] = ()

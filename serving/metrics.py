@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.background import BackgroundCalls
-
-SECONDS = (
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-)  # fmt: skip
-"""Upper bounds of the histograms' buckets: from half a millisecond, a light graph's time."""
+from umbel.serving.request_counts import RequestCounts
 
 
 class Metrics:
@@ -27,29 +23,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.answered = 0
         """All requests so far."""
-        self._requests = Counter(
-            "umbel_requests", "Requests answered", ["graph", "status"], registry=self.registry
-        )
-        self._seconds = Histogram(
-            "umbel_request_seconds",
-            "Time from body to answer",
-            ["graph"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._node_seconds = Histogram(
-            "umbel_node_seconds",
-            "Time of one node call",
-            ["graph", "node"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._node_failures = Counter(
-            "umbel_node_failures",
-            "Node calls that failed",
-            ["graph", "node", "reason"],
-            registry=self.registry,
-        )
+        self._counts = RequestCounts()
+        self.registry.register(self._counts)
         self._cached = Counter(
             "umbel_cache_requests",
             "Requests of cached nodes: hit, miss, or joined with an equal one in flight",
@@ -67,12 +42,13 @@ class Metrics:
     def record(self, graph: str, status: int, seconds: float, context: RequestContext) -> None:
         """Count one request with its node calls."""
         self.answered += 1
-        self._requests.labels(graph, str(status)).inc()
-        self._seconds.labels(graph).observe(seconds)
+        counts = self._counts
+        counts.requests[graph, status] += 1
+        counts.seconds[graph].add(seconds)
         for call in context.calls:
-            self._node_seconds.labels(call.graph, call.node).observe(call.seconds)
+            counts.node_seconds[call.graph, call.node].add(call.seconds)
             if call.outcome != "ok":
-                self._node_failures.labels(call.graph, call.node, call.outcome).inc()
+                counts.node_failures[call.graph, call.node, call.outcome] += 1
 
     def text(self, nodes: Iterable[LoadedNode], background: BackgroundCalls | None = None) -> bytes:
         """Everything in Prometheus' text form; caches and mirrors are read now."""
