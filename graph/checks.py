@@ -14,7 +14,7 @@ from umbel.graph.edge_types import misfit
 from umbel.graph.findings import Finding
 from umbel.graph.implementations import ModelFile
 from umbel.graph.inference import ports_of
-from umbel.graph.ir import Graph, Program, callees
+from umbel.graph.ir import Graph, Program, called_graphs
 from umbel.graph.options import NodeOptions
 from umbel.graph.placement_checks import placement_findings
 from umbel.graph.steps import Call, Ensemble, GraphName, Input, Split, Step, StepId, Subgraph
@@ -125,7 +125,7 @@ def _step_cycles(program: Program) -> Iterator[Finding]:
 
 
 def _graph_cycles(program: Program) -> Iterator[Finding]:
-    cycle = find_cycle({str(g.name): [str(c) for c in callees(g)] for g in program})
+    cycle = find_cycle({str(g.name): [str(c) for c in called_graphs(g)] for g in program})
     if cycle:
         graph = program.graphs[GraphName(cycle[0])]
         calls = [s for s in graph.steps if isinstance(s, Subgraph) and s.graph == cycle[1]]

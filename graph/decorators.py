@@ -14,6 +14,11 @@ from umbel.graph.definitions import (
     define_model,
 )
 from umbel.graph.errors import DeclarationError
+from umbel.graph.explainer_definitions import (
+    ExplainerDefinition,
+    define_explainer,
+    explaining_graph,
+)
 from umbel.graph.graph_definitions import GraphDefinition
 from umbel.graph.ir import NodeKind
 from umbel.graph.options import Batch, Cache, NodeOptions, Resources, Retry, Scale
@@ -146,9 +151,66 @@ def predictor(
     )
 
 
-def explainer(code: Any = None, /, *, name: str = "", **options: Any) -> Any:
-    """A step that explains a prediction: a function, or a class with ``explain``."""
-    return _decorator("explainer", code, name, options)
+@overload
+def explainer(
+    code: str,
+    /,
+    *,
+    of: NodeDefinition | GraphDefinition | None = None,
+    uri: str = "",
+    train: object = None,
+    model: NodeDefinition | None = None,
+    settings: Mapping[str, object] | None = None,
+    name: str = "",
+    **options: Any,
+) -> ExplainerDefinition: ...
+
+
+@overload
+def explainer(code: None = None, /, *, name: str = "", **options: Any) -> Any: ...
+
+
+@overload
+def explainer(code: Callable[..., Any], /, *, name: str = "", **options: Any) -> Any: ...
+
+
+def explainer(
+    code: Any = None,
+    /,
+    *,
+    of: NodeDefinition | GraphDefinition | None = None,
+    uri: str = "",
+    train: object = None,
+    model: NodeDefinition | None = None,
+    settings: Mapping[str, object] | None = None,
+    name: str = "",
+    **options: Any,
+) -> Any:
+    """A step that explains a prediction: a function, a class with ``explain``, or a library's
+    method by its name.
+
+    ``explainer("alibi-anchor-tabular", of=model, train=X)``: ``of`` is what is explained, a model
+    or a graph; a graph that is declared with ``explainer=`` is explained where there is no
+    ``of``. ``train`` is what the method is fitted to: an array, ``(rows, labels)``, or a file;
+    ``uri`` a folder with fitted state instead. ``model`` is the saved model for methods that look
+    inside it, where that is not ``of``. As a decorator it takes the options of ``transformer``.
+    """
+    if not isinstance(code, str):
+        return _decorator("explainer", code, name, options)
+    return define_explainer(
+        code,
+        of,
+        uri=uri,
+        train=train,
+        model=model,
+        settings=settings,
+        name=name,
+        options=_options(**options),
+    )
+
+
+Explaining = NodeDefinition | ClassDefinition | GraphDefinition
+"""What may answer ``:explain`` for a graph."""
 
 
 @overload
@@ -164,6 +226,7 @@ def inference_graph(
     example: object = None,
     scale: Scale | None = None,
     placement: Placement | None = None,
+    explainer: Explaining | None = None,
 ) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
 
 
@@ -175,18 +238,19 @@ def inference_graph(
     example: object = None,
     scale: Scale | None = None,
     placement: Placement | None = None,
+    explainer: Explaining | None = None,
 ) -> Any:
     """A graph: a function of symbolic values, traced once.
 
     ``name`` is the path it is served under, the function's own name if empty. ``example`` is a
     value of the input: shown in the OpenAPI document, and run a few times before the graph is
     ready. ``scale`` and ``placement`` are for the graph's own replicas, with all nodes that are
-    fused into them.
+    fused into them. ``explainer`` answers ``:explain``: an explainer, or a graph.
     """
     place = caller_place()
 
     def define(function: Callable[..., Any]) -> GraphDefinition:
-        return GraphDefinition(
+        graph = GraphDefinition(
             function,
             name=name or function.__name__,
             example=example,
@@ -194,5 +258,10 @@ def inference_graph(
             scale=scale,
             placement=placement,
         )
+        if isinstance(explainer, (NodeDefinition, ClassDefinition)):
+            graph.explainer = explaining_graph(explainer, graph)
+        else:
+            graph.explainer = explainer
+        return graph
 
     return define if code is None else define(code)

@@ -177,7 +177,7 @@ def define_model(
 def _call(
     trace: Trace, definition: NodeDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Value | Outputs:
-    node = _register(trace, definition)
+    node = register(trace, definition)
     fed = bind_arguments(trace, node.name, node.signature, args, kwargs)
     outputs = node.signature.outputs
     single = len(outputs) == 1 and not node.signature.keyed
@@ -202,7 +202,8 @@ def spread(trace: Trace, called: Value, signature: Signature) -> Outputs:
     return Outputs.of(tuple(port.name for port in signature.outputs), tuple(values))
 
 
-def _register(trace: Trace, definition: NodeDefinition) -> Node:
+def register(trace: Trace, definition: NodeDefinition) -> Node:
+    """The node under the name it gets in the graph being traced."""
     wanted = (
         definition.name
         or trace.names.get(id(definition))

@@ -26,6 +26,7 @@ CODES: dict[str, str] = {
     "UMB-G125": "An ensemble has no branches.",
     "UMB-G126": "Two branches of an ensemble have the same name.",
     "UMB-G127": "An ensemble's way of combining is unknown.",
+    "UMB-G130": "An explainer has nothing to explain.",
     "UMB-G201": "A graph's name cannot be a path.",
     "UMB-G202": "Two graphs have the same name.",
     "UMB-G210": "A value does not fit the input it feeds: form, dtype, rank or length.",

@@ -38,6 +38,8 @@ class GraphDefinition(Declaration):
         self.findings: list[Finding] = []
         self._graph: Graph | None = None
         self._callees: list[GraphDefinition] = []
+        self.explainer: GraphDefinition | None = None
+        """The graph that answers ``:explain``."""
 
     def __repr__(self) -> str:
         return f"<inference graph {self.name}>"
@@ -89,7 +91,7 @@ class GraphDefinition(Declaration):
             graph = definition.graph()
             if graph.name not in graphs:
                 graphs[graph.name] = graph
-                queue += definition._callees
+                queue += definition._needed()
         return Program(graphs, (GraphName(self.name),))
 
     def definitions(self) -> list[GraphDefinition]:
@@ -101,8 +103,11 @@ class GraphDefinition(Declaration):
             definition.graph()
             if definition not in found:
                 found.append(definition)
-                queue += definition._callees
+                queue += definition._needed()
         return found
+
+    def _needed(self) -> list[GraphDefinition]:
+        return self._callees + ([self.explainer] if self.explainer else [])
 
     def _trace(self) -> Graph:
         trace = Trace(_variable_names(self.function))
@@ -122,6 +127,7 @@ class GraphDefinition(Declaration):
                 tuple(Port(name, types.get(step, ANY)) for name, step in outputs),
                 keyed=keyed,
             ),
+            explainer=GraphName(self.explainer.name) if self.explainer else None,
             settings=self._settings(),
             example=self.example,
             doc=inspect.getdoc(self.function) or "",

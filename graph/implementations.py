@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,4 +62,44 @@ class RemoteService:
     forward_headers: tuple[str, ...] = ()
 
 
-Implementation = PythonCode | PythonClass | ModelFile | RemoteService
+class TrainingRows:
+    """Arrays that an explainer is fitted to, given in Python. ``arrays`` are numpy arrays by name
+    (``x``: the rows, ``y``: their labels). Equal contents are equal, and no text shows them."""
+
+    def __init__(self, arrays: Mapping[str, Any]) -> None:
+        self.arrays = dict(arrays)
+        whole = hashlib.sha256()
+        for name, array in self.arrays.items():
+            whole.update(f"{name} {array.dtype} {array.shape}\n".encode())
+            whole.update(array.tobytes())
+        self.sha256 = whole.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TrainingRows) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name}{list(a.shape)}" for name, a in self.arrays.items())
+        return f"<rows {shapes} sha256:{self.sha256[:12]}>"
+
+
+@dataclass(frozen=True)
+class LibraryExplainer:
+    """A method of an explanation library, such as ``alibi-anchor-tabular``.
+
+    ``uri`` says where its fitted state or its training rows lie, ``train`` holds rows that were
+    given in Python. ``model`` is the model itself, for methods that look inside it. ``folder`` is
+    where relative paths among the settings start.
+    """
+
+    method: str
+    uri: str = ""
+    train: TrainingRows | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    model: ModelFile | None = None
+    folder: str = ""
+
+
+Implementation = LibraryExplainer | PythonCode | PythonClass | ModelFile | RemoteService

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from umbel.graph.edge_types import misfit, narrower, result_types
-from umbel.graph.ir import Graph, Program, callees
-from umbel.graph.steps import Call, GraphName, Input, Step, StepId, Subgraph
+from umbel.graph.ir import Graph, Program, called_graphs
+from umbel.graph.steps import Call, Explain, GraphName, Input, Step, StepId, Subgraph
 from umbel.graph.streams import with_stream
 from umbel.graph.value_types import ANY, Dim, Port, Signature, ValueType
 
@@ -32,7 +32,7 @@ def callees_first(program: Program) -> list[GraphName]:
         if name in entered or name not in program.graphs:
             return
         entered.add(name)
-        for callee in callees(program.graphs[name]):
+        for callee in called_graphs(program.graphs[name]):
             visit(callee)
         order.append(name)
 
@@ -63,6 +63,8 @@ def _infer_graph(graph: Graph, known: dict[GraphName, Graph]) -> Graph:
             if types.get(port, ANY) != ANY:
                 type_ = _LIST if types[port].stream else types[port]
                 wanted[source] = narrower(wanted.get(source, type_), type_)
+        if isinstance(step, Explain):
+            wanted.update(_of_the_explained(step, graph, known))
     steps: list[Step] = []
     found: dict[StepId, ValueType] = {}
     for step in graph.steps:
@@ -85,6 +87,18 @@ def _infer_graph(graph: Graph, known: dict[GraphName, Graph]) -> Graph:
         declared.keyed,
     )
     return replace(graph, steps=tuple(steps), signature=signature)
+
+
+def _of_the_explained(
+    step: Explain, graph: Graph, known: dict[GraphName, Graph]
+) -> dict[StepId, ValueType]:
+    """What is explained has the type that the predictor takes."""
+    node, callee = graph.nodes.get(step.predictor), known.get(step.graph)
+    explained = node.signature if node else callee.signature if callee else None
+    if explained is None or len(explained.inputs) != 1 or not step.args:
+        return {}
+    type_ = explained.inputs[0].type
+    return {} if type_ == ANY else {step.args[0][1]: type_}
 
 
 def _infer_call(

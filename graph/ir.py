@@ -15,7 +15,7 @@ from umbel.graph.findings import Place
 from umbel.graph.implementations import Implementation
 from umbel.graph.options import NodeOptions
 from umbel.graph.router_steps import Predict, Route, Service
-from umbel.graph.steps import GraphName, NodeName, Step, StepId, Subgraph
+from umbel.graph.steps import Explain, GraphName, NodeName, Step, StepId, Subgraph
 from umbel.graph.value_types import Signature
 
 NodeKind = Literal["transformer", "predictor", "explainer", "service"]
@@ -89,7 +89,12 @@ class Program:
         return Program({n: g for n, g in self.graphs.items() if n in needed}, (name,))
 
 
+def called_graphs(graph: Graph) -> list[GraphName]:
+    """The graphs that the steps of ``graph`` call."""
+    kinds = (Subgraph, Route, Service, Predict, Explain)
+    return [s.graph for s in graph.steps if isinstance(s, kinds) and s.graph]
+
+
 def callees(graph: Graph) -> list[GraphName]:
-    """The graphs that ``graph`` calls, its explainer included."""
-    names = [s.graph for s in graph.steps if isinstance(s, (Subgraph, Route, Service, Predict))]
-    return names + ([graph.explainer] if graph.explainer else [])
+    """The graphs that ``graph`` calls, and the one that explains it."""
+    return called_graphs(graph) + ([graph.explainer] if graph.explainer else [])

@@ -62,6 +62,15 @@ class Call(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Explain(Call):
+    """A call of an explainer, which itself calls what it explains as often as it likes: the
+    graph ``graph``, or the node ``predictor`` of the same graph. Exactly one is set."""
+
+    graph: GraphName = GraphName("")
+    predictor: NodeName = NodeName("")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Subgraph(Step):
     """A call of another graph of the same program, in a scope of its own.
 

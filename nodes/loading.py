@@ -42,7 +42,9 @@ def load(node: Node) -> LoadedNode:
             return _model(node, node.code)
         if isinstance(node.code, PythonClass):
             return _loaded(node, payload_method(node.code), None, payload_instance(node.code))
-        return _service(node, node.code)
+        if isinstance(node.code, RemoteService):
+            return _service(node, node.code)
+        raise DeclarationError(f"{type(node.code).__name__} is loaded by a higher layer")
     except MissingExtra:
         raise
     except UmbelError as error:

@@ -16,7 +16,7 @@ from umbel.graph.steps import StepId
 
 WAITS = (
     "Call", "Subgraph", "Route", "Service", "Predict", "Switch", "Split", "Sequence", "Merge",
-    "Shadow", "Report",
+    "Shadow", "Report", "Explain",
 )  # fmt: skip
 """Kinds of step that may wait for something; all others are computed on the spot."""
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from umbel.graph.errors import DeclarationError, NotFound
+from umbel.graph.errors import DeclarationError, NotFound, NotReady
 from umbel.graph.implementations import ModelFile
 from umbel.graph.inference import infer
 from umbel.graph.ir import Graph, Node
@@ -84,6 +84,13 @@ class GraphHost:
     def metrics_text(self) -> bytes:
         """What this process has counted, in Prometheus' text form."""
         return self.metrics.text(self._local.loaded, self.background)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of graphs that are up."""
+        if self._engine is None:
+            raise NotReady("the graphs are not up")
+        return self._engine
 
     @property
     def background(self) -> BackgroundCalls | None:

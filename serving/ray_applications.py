@@ -11,6 +11,7 @@ from umbel.graph.options import NodeOptions, Scale
 from umbel.graph.plan import Deployment, Plan
 from umbel.graph.steps import GraphName
 from umbel.serving import shipping
+from umbel.serving.explaining import explained_by
 from umbel.serving.ray_replicas import GraphReplica, NodeReplica, part_of
 
 IN_FLIGHT = 1000
@@ -34,7 +35,10 @@ def application(
     ``mounted`` where that is not ``/NAME``."""
     part = part_of(plan, name)
     payload = shipping.pack(part)
-    apart = {d.name: _node_deployment(d, payload) for d in part.deployments}
+    apart: dict[str, Any] = {}
+    for deployment, explains in explainers_last(part):
+        others = dict(apart) if explains else {}
+        apart[deployment.name] = _node_deployment(deployment, payload, others)
     scale = part.program.graphs[name].settings.get("scale")
     graph = serve.deployment(
         name=INGRESS,
@@ -52,14 +56,24 @@ def application(
     return graph.bind(payload, version, body_limit, apart, mounted)
 
 
-def _node_deployment(deployment: Deployment, payload: bytes) -> Any:
+def explainers_last(plan: Plan) -> list[tuple[Deployment, bool]]:
+    """The deployments, and whether they hold an explainer. Those that do come last: they get
+    handles of the others, which they may call."""
+    pairs = [
+        (one, any(explained_by(plan, one.graph, node) is not None for node in one.nodes))
+        for one in plan.deployments
+    ]
+    return sorted(pairs, key=lambda pair: pair[1])
+
+
+def _node_deployment(deployment: Deployment, payload: bytes, others: dict[str, Any]) -> Any:
     return serve.deployment(
         name=deployment.name,
         max_ongoing_requests=deployment.options.max_concurrency or IN_FLIGHT,
         max_constructor_retry_count=1,
         ray_actor_options=actor_options(deployment.options),
         **serve_scaling.replicas(deployment.scale),
-    )(NodeReplica).bind(payload, deployment.graph, deployment.nodes)
+    )(NodeReplica).bind(payload, deployment.graph, deployment.nodes, others)
 
 
 def actor_options(options: NodeOptions) -> dict[str, Any]:

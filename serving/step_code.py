@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from umbel.graph.errors import NoBranchMatched, UmbelError
@@ -16,6 +17,7 @@ from umbel.graph.steps import (
     Call,
     Constant,
     Ensemble,
+    Explain,
     Input,
     Operate,
     Select,
@@ -29,6 +31,7 @@ from umbel.nodes.request_context import NodeCall
 from umbel.serving import value_operations
 from umbel.serving.call_policy import policy_of
 from umbel.serving.compiled_step import CompiledStep
+from umbel.serving.explaining import explain_step
 from umbel.serving.message_code import MESSAGE_KINDS
 from umbel.serving.node_failures import as_failure
 from umbel.serving.router_code import ROUTER_KINDS
@@ -183,6 +186,7 @@ _KINDS: dict[type[Step], Callable[..., CompiledStep]] = {
     Input: _input,
     Constant: _constant,
     Call: _call,
+    Explain: partial(explain_step, _call),
     Subgraph: _subgraph,
     Select: _select,
     Operate: _operate,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from umbel.graph.checks import needed
 from umbel.graph.ir import Graph
 from umbel.graph.plan import Plan
-from umbel.graph.steps import Call, Input
+from umbel.graph.steps import Call, Explain, Input
 
 
 def prune(plan: Plan) -> Plan:
@@ -27,6 +27,7 @@ def _pruned(graph: Graph) -> tuple[Graph, list[str]]:
     used = needed(graph)
     steps = tuple(s for s in graph.steps if s.id in used or isinstance(s, Input))
     called = {s.node for s in steps if isinstance(s, Call)}
+    called |= {s.predictor for s in steps if isinstance(s, Explain)}
     dropped = [str(name) for name in graph.nodes if name not in called]
     nodes = {name: node for name, node in graph.nodes.items() if name in called}
     return replace(graph, steps=steps, nodes=nodes), dropped
