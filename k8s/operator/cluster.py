@@ -1,0 +1,216 @@
+"""The Kubernetes API, as far as the operator uses it: plain requests, no cache.
+
+A pass reads what it needs and decides on that. Writes carry the resource version they were
+worked out from, so a change in between is a conflict and the next pass sees it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import kopf
+
+from umbel.graph.errors import UmbelError
+from umbel.k8s.operator.kinds import Kind
+from umbel.k8s.operator.settings import MANAGER
+from umbel.k8s.operator.world import Raw
+
+log = logging.getLogger("umbel.operator")
+
+_MERGE = {"content-type": "application/merge-patch+json"}
+_SIGN_IN_AGAIN_S = 300.0
+"""A ServiceAccount's token is replaced on disk long before it ends."""
+
+
+class ClusterUnavailable(UmbelError):
+    """The API server cannot be reached, or refuses the operator altogether."""
+
+
+class Refused(UmbelError):
+    """The API server answered with an error. ``code`` is the HTTP status."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def sign_in() -> kopf.ConnectionInfo:
+    """The API server's address and credentials: those of the pod's ServiceAccount, else those
+    of the kubeconfig. Raises ``ClusterUnavailable``."""
+    settings = kopf.OperatorSettings()
+    for way in (kopf.login_with_service_account, kopf.login_with_kubeconfig):
+        try:
+            found = way(logger=log, settings=settings)
+        except kopf.LoginError as error:
+            raise ClusterUnavailable(f"cannot sign in to Kubernetes: {error}") from error
+        if found is not None:
+            return found
+    raise ClusterUnavailable(
+        "there is no Kubernetes here: run in a pod with a ServiceAccount, or set KUBECONFIG"
+    )
+
+
+class Cluster:
+    """A session with the API server. Use it as an async context manager."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+        self._server, self._since = "", 0.0
+
+    async def __aenter__(self) -> Cluster:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._forget()
+
+    async def listing(
+        self, kind: Kind, namespaces: tuple[str, ...], selector: str = ""
+    ) -> list[Raw]:
+        """All resources of a kind in some namespaces, or in all. A kind the cluster does not
+        know has none."""
+        wanted = namespaces if kind.namespaced and namespaces else ("",)
+        query = {"labelSelector": selector} if selector else {}
+        found: list[Raw] = []
+        for namespace in wanted:
+            try:
+                answer = await self.ask("GET", kind.path(namespace), query=query)
+            except Refused as error:
+                if error.code != 404:
+                    raise
+                continue
+            extra = {"apiVersion": kind.api_version, "kind": kind.name}
+            found += [{**extra, **one} for one in answer.get("items") or ()]
+        return found
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Raw | None:
+        """One resource; None if it is not there or not the operator's to read."""
+        try:
+            return await self.ask("GET", kind.path(namespace, name))
+        except Refused as error:
+            if error.code in (403, 404):
+                return None
+            raise
+
+    async def create(self, kind: Kind, raw: Raw) -> Raw | None:
+        """Create it; None if it was there already."""
+        namespace = raw["metadata"].get("namespace", "")
+        try:
+            return await self.ask("POST", kind.path(namespace), raw)
+        except Refused as error:
+            if error.code == 409:
+                return None
+            raise
+
+    async def patch(
+        self, kind: Kind, raw: Raw, change: Mapping[str, Any], subresource: str = ""
+    ) -> Raw:
+        """Merge ``change`` into the resource as ``raw`` knows it; a newer one is a conflict
+        (``Refused``, 409)."""
+        metadata = raw["metadata"]
+        version = {"resourceVersion": metadata["resourceVersion"]}
+        body = {**change, "metadata": {**change.get("metadata", {}), **version}}
+        path = kind.path(metadata.get("namespace", ""), metadata["name"], subresource)
+        return await self.ask("PATCH", path, body, headers=_MERGE)
+
+    async def apply(self, kind: Kind, raw: Raw) -> Raw:
+        """Server-side apply: the fields in ``raw`` are the operator's, others stay."""
+        metadata = raw["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        headers = {"content-type": "application/apply-patch+yaml"}
+        query = {"fieldManager": MANAGER, "force": "true"}
+        return await self.ask("PATCH", path, raw, headers=headers, query=query)
+
+    async def replace(self, kind: Kind, raw: Raw) -> Raw:
+        """PUT; a newer one is a conflict."""
+        metadata = raw["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        return await self.ask("PUT", path, raw)
+
+    async def delete(self, kind: Kind, raw: Raw) -> None:
+        """Delete it, if it is this very one and still there."""
+        metadata = raw["metadata"]
+        body = {"preconditions": {"uid": metadata["uid"]}}
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        try:
+            await self.ask("DELETE", path, body)
+        except Refused as error:
+            if error.code not in (404, 409):
+                raise
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """One request. Raises ``Refused`` and ``ClusterUnavailable``."""
+        for attempt in (1, 2):
+            session = await self._signed_in()
+            data = None if body is None else json.dumps(body)
+            sent = {"content-type": "application/json", **(headers or {})}
+            try:
+                async with session.request(
+                    method, self._server + path, data=data, headers=sent, params=query
+                ) as reply:
+                    text = await reply.text()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise ClusterUnavailable(f"{method} {path}: {error!r}") from error
+            if reply.status == 401 and attempt == 1:
+                await self._forget()
+                continue
+            return _read(method, path, reply.status, text)
+        raise AssertionError  # the second attempt returns or raises
+
+    async def _signed_in(self) -> aiohttp.ClientSession:
+        if self._session is not None and time.monotonic() - self._since > _SIGN_IN_AGAIN_S:
+            await self._forget()
+        if self._session is None:
+            info = sign_in()
+            self._server, self._since = info.server.rstrip("/"), time.monotonic()
+            context = info.as_ssl_context() if info.server.startswith("https") else None
+            connector = aiohttp.TCPConnector(ssl=context) if context else aiohttp.TCPConnector()
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                headers={**info.as_http_headers(), "user-agent": MANAGER},
+                timeout=aiohttp.ClientTimeout(total=60),
+            )
+        return self._session
+
+    async def _forget(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+        self._session = None
+
+
+def _read(method: str, path: str, status: int, text: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(text) if text else {}
+    except ValueError:
+        answer = {}
+    if status < 400:
+        return answer if isinstance(answer, dict) else {}
+    message = answer.get("message") if isinstance(answer, dict) else None
+    if status >= 500 or status in (401, 429):
+        raise ClusterUnavailable(f"{method} {path}: {status} {message or text[:200]}")
+    raise Refused(status, f"{method} {path}: {status} {message or text[:200]}")
+
+
+def merge_patch(before: Any, after: Any) -> Any:
+    """RFC 7386: the change that turns ``before`` into ``after``; None removes a key."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return after
+    change = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        if key not in before:
+            change[key] = value
+        elif before[key] != value:
+            change[key] = merge_patch(before[key], value)
+    return change

@@ -1,0 +1,87 @@
+"""The loop: woken by a change or by time, it reads the world and makes it what it ought to be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from umbel.graph.errors import UmbelError
+from umbel.k8s.operator.desired import desired
+from umbel.k8s.operator.executor import Executor
+from umbel.k8s.operator.lease import RENEW_S, Leadership
+from umbel.k8s.operator.settings import OperatorSettings
+from umbel.k8s.operator.snapshot import Observer
+
+log = logging.getLogger("umbel.operator")
+
+DEBOUNCE_S = 0.1
+"""Changes come in bursts; one pass handles all of them."""
+
+_LONGEST_WAIT_S = 30.0
+
+
+class ReconcileLoop:
+    """Passes, one at a time. ``wake`` asks for one."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        executor: Executor,
+        leadership: Leadership,
+        settings: OperatorSettings,
+    ) -> None:
+        self._observer, self._executor = observer, executor
+        self._leadership, self._settings = leadership, settings
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something changed."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """For ever. Errors of the API server and of Ray are told and tried again."""
+        failures, renewed = 0, 0.0
+        while True:
+            try:
+                if time.monotonic() - renewed > RENEW_S:
+                    await self._leadership.renew()
+                    renewed = time.monotonic()
+                if not self._leadership.holds():
+                    await asyncio.sleep(1.0)
+                    continue
+                self._woken.clear()
+                wait = await self.one_pass()
+                failures = 0
+            except UmbelError as error:
+                failures += 1
+                wait = min(_LONGEST_WAIT_S, 0.25 * 2 ** min(failures, 8))
+                log.warning("%s; trying again in %.1f s", error, wait)
+            except Exception:
+                failures += 1
+                wait = min(_LONGEST_WAIT_S, 0.25 * 2 ** min(failures, 8))
+                log.exception("a pass failed; trying again in %.1f s", wait)
+            await self._rest(wait, impatient=failures == 0)
+
+    async def one_pass(self) -> float:
+        """Read, decide, write. The seconds until the next pass, if nothing is heard."""
+        start = time.monotonic()
+        world = await self._observer.snapshot()
+        wanted = desired(world, self._settings)
+        wrote = await self._executor.make_so(world, wanted)
+        log.debug("a pass took %.2f s, %s", time.monotonic() - start, "wrote" if wrote else "idle")
+        moving = any(age < self._settings.linger_s for age in world.settled.values())
+        if wrote or wanted.unsettled or moving:
+            return self._settings.poll_s
+        return self._settings.resync_s
+
+    async def _rest(self, seconds: float, *, impatient: bool) -> None:
+        if self._settings.leader_elect:
+            seconds = min(seconds, RENEW_S)
+        if not impatient:  # what failed would fail again
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+            await asyncio.sleep(DEBOUNCE_S)

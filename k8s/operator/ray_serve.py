@@ -1,0 +1,133 @@
+"""Ray Serve's REST API: the operator's applications among everybody else's.
+
+``PUT`` takes the whole list and removes what is not on it, so it is read first, and what is not
+this operator's goes back as it came. Applications that a script deployed (``serve.run``) are
+not on the list; Serve leaves them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from umbel.graph.errors import UmbelError
+from umbel.k8s.operator.compiling import BUILDER, INGRESS
+from umbel.k8s.operator.settings import OperatorSettings
+from umbel.k8s.operator.world import Key, Owner, ServeApplication
+
+PATH = "/api/serve/applications/"
+
+
+class ServeUnavailable(UmbelError):
+    """Ray's dashboard cannot be reached, or will not take the configuration."""
+
+
+class RayServe:
+    """One Ray cluster's Serve, through its dashboard. ``token_file``: Ray's own token."""
+
+    def __init__(self, settings: OperatorSettings, token: str = "", token_file: str = "") -> None:
+        self._settings, self._token, self._token_file = settings, token, token_file
+        self._details: dict[str, Any] = {}
+
+    async def read(self) -> dict[str, ServeApplication]:
+        """This operator's applications. Raises ``ServeUnavailable``."""
+        self._details = await self._ask("GET", None)
+        found = {}
+        for name, details in (self._details.get("applications") or {}).items():
+            app = owned(name, details, self._settings)
+            if app is not None:
+                found[name] = app
+        return found
+
+    async def write(self, applications: Iterable[Mapping[str, Any]]) -> None:
+        """Deploy exactly these of the operator's own, and nothing else differently. What others
+        have is read again right before."""
+        await self.read()
+        details = self._details
+        mine = {str(app["name"]): dict(app) for app in applications}
+        config: dict[str, Any] = {
+            "proxy_location": details.get("proxy_location") or "EveryNode",
+            "http_options": details.get("http_options") or self._first_http_options(),
+            "applications": [*self._others(mine), *mine.values()],
+        }
+        for key in ("grpc_options", "target_capacity"):
+            if details.get(key) is not None:
+                config[key] = details[key]
+        await self._ask("PUT", config)
+
+    def _first_http_options(self) -> dict[str, Any]:
+        return {"host": self._settings.serve_host, "port": self._settings.serve_port}
+
+    def _others(self, mine: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        kept: list[Mapping[str, Any]] = []
+        for name, details in (self._details.get("applications") or {}).items():
+            ours = owned(name, details, self._settings) is not None
+            declared = details.get("source", "declarative") == "declarative"
+            if ours or not declared or details.get("status") == "DELETING":
+                continue
+            config = details.get("deployed_app_config")
+            if not config or name in mine:
+                raise ServeUnavailable(
+                    f"the application {name!r} is not this operator's, and Serve does not say how "
+                    "it was deployed: nothing is changed, so as not to remove it"
+                )
+            kept.append({**config, "name": name})
+        return kept
+
+    async def _ask(self, method: str, body: object) -> dict[str, Any]:
+        url = self._settings.dashboard_url.rstrip("/") + PATH
+        token = self._token or _text(self._token_file)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        timeout = aiohttp.ClientTimeout(total=60)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+                session.request(method, url, json=body) as reply,
+            ):
+                if reply.status != 200:
+                    text = (await reply.text())[:1000]
+                    raise ServeUnavailable(f"{method} {url}: {reply.status} {text}")
+                return (await reply.json()) if method == "GET" else {}
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise ServeUnavailable(f"{method} {url}: {error!r}") from error
+
+
+def owned(
+    name: str, details: Mapping[str, Any], settings: OperatorSettings
+) -> ServeApplication | None:
+    """The application if it is this operator's and of a namespace it looks after."""
+    config = details.get("deployed_app_config") or {}
+    args = config.get("args")
+    owner = args.get("owner") if isinstance(args, Mapping) else None
+    if config.get("import_path") != BUILDER or not isinstance(owner, Mapping):
+        return None
+    if owner.get("operator") != settings.name or not settings.watches(owner["resource"][1]):
+        return None
+    ingress = (details.get("deployments") or {}).get(INGRESS) or {}
+    return ServeApplication(
+        name=name,
+        route=config.get("route_prefix"),
+        status=str(details.get("status", "NOT_STARTED")),
+        message=_message(details),
+        config={k: v for k, v in config.items() if k not in ("name", "route_prefix")},
+        owner=Owner(
+            Key(*owner["resource"]),
+            str(owner.get("revision", "")),
+            str(owner.get("role", "model")),
+            dict((args or {}).get("front", {}).get("shares", {})),
+        ),
+        replicas=sum(1 for r in ingress.get("replicas") or () if r.get("state") == "RUNNING"),
+    )
+
+
+def _message(details: Mapping[str, Any]) -> str:
+    deployments = details.get("deployments") or {}
+    texts = [str(one.get("message") or "") for one in deployments.values()]
+    return "\n".join(text for text in (str(details.get("message") or ""), *texts) if text)
+
+
+def _text(file: str) -> str:
+    return Path(file).read_text().strip() if file else ""

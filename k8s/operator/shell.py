@@ -1,0 +1,103 @@
+"""The process: kopf watches the resources, the loop does the work.
+
+Kopf calls a handler for one resource at a time; the operator writes one configuration for all of
+them. So kopf's part is to notice (its watches survive closed and expired streams and an API
+server that goes away), and every notice only wakes the loop, which reads everything itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import kopf
+
+from umbel.k8s.operator import kinds
+from umbel.k8s.operator.cluster import Cluster, sign_in
+from umbel.k8s.operator.executor import Executor
+from umbel.k8s.operator.lease import Leadership
+from umbel.k8s.operator.loop import ReconcileLoop
+from umbel.k8s.operator.ray_serve import RayServe
+from umbel.k8s.operator.settings import OperatorSettings
+from umbel.k8s.operator.snapshot import CONFIG, Observer
+
+log = logging.getLogger("umbel.operator")
+
+
+class _Patience:
+    """Back-offs without an end: the API server comes back some time."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.2, 0.5, 1.0, 2.0), itertools.repeat(3.0))
+
+
+async def run(
+    settings: OperatorSettings,
+    *,
+    ray_token: str = "",
+    ray_token_file: str = "",
+    liveness: str | None = None,
+) -> None:
+    """Run until SIGTERM or SIGINT. ``liveness``: URL to answer at, as
+    ``http://0.0.0.0:8080/healthz``."""
+    serve = RayServe(settings, ray_token, ray_token_file)
+    identity = f"{socket.gethostname()}_{os.getpid()}"
+    async with Cluster() as cluster:
+        leadership = Leadership(cluster, settings, identity)
+        executor = Executor(cluster, serve)
+        observer = Observer(cluster, serve, settings)
+        loop = ReconcileLoop(observer, executor, leadership, settings)
+        work = asyncio.create_task(loop.run(), name="reconcile loop")
+        try:
+            await kopf.operator(
+                registry=_registry(loop, settings),
+                settings=_kopf_settings(settings),
+                standalone=True,
+                clusterwide=not settings.namespaces,
+                namespaces=list(settings.namespaces),
+                liveness_endpoint=liveness,
+            )
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await asyncio.gather(leadership.release(), return_exceptions=True)
+
+
+def _registry(loop: ReconcileLoop, settings: OperatorSettings) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return sign_in()
+
+    async def wake(**_: Any) -> None:
+        loop.wake()
+
+    kopf.on.login(registry=registry)(login)
+    for kind in kinds.WATCHED:
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(wake)
+
+    def is_ours(**given: Any) -> bool:
+        found = given["namespace"], given["name"]
+        return found == (settings.config_namespace, CONFIG)
+
+    if not settings.namespaces or settings.config_namespace in settings.namespaces:
+        kopf.on.event("v1", "configmaps", registry=registry, when=is_ours)(wake)
+    return registry
+
+
+def _kopf_settings(settings: OperatorSettings) -> kopf.OperatorSettings:
+    made = kopf.OperatorSettings()
+    made.posting.enabled = False
+    made.networking.error_backoffs = _Patience()
+    made.watching.reconnect_backoff = 0.2
+    made.watching.connect_timeout = 10.0
+    made.watching.server_timeout = 300
+    made.watching.field_selectors["v1", "configmaps"] = f"metadata.name={CONFIG}"
+    if settings.namespaces:
+        made.scanning.disabled = True  # a Role grants no view of the cluster's namespaces
+    return made

@@ -1,0 +1,105 @@
+"""Reads the world: lists of resources, and of Secrets only those that are referred to."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import time
+from collections.abc import Iterable, Mapping
+
+from umbel.k8s.operator import credentials, kinds
+from umbel.k8s.operator.cluster import Cluster
+from umbel.k8s.operator.ray_serve import RayServe, ServeUnavailable
+from umbel.k8s.operator.settings import OperatorSettings
+from umbel.k8s.operator.world import Raw, ServeApplication, World
+
+log = logging.getLogger("umbel.operator")
+
+CONFIG = "inferenceservice-config"
+
+
+class Observer:
+    """Takes snapshots. Between them it remembers one thing: since when a route has had its
+    holder, by this process's clock."""
+
+    def __init__(self, cluster: Cluster, serve: RayServe, settings: OperatorSettings) -> None:
+        self._cluster, self._serve, self._settings = cluster, serve, settings
+        self._since: dict[str, tuple[str, float]] = {}
+
+    async def snapshot(self) -> World:
+        """The world as it is. Raises ``ClusterUnavailable`` and ``Refused``."""
+        spaces = self._settings.namespaces
+        list_ = self._cluster.listing
+        services, graphs, models, runtimes, shared, revisions = await asyncio.gather(
+            list_(kinds.SERVICE, spaces),
+            list_(kinds.GRAPH, spaces),
+            list_(kinds.MODEL, spaces),
+            list_(kinds.RUNTIME, spaces),
+            list_(kinds.CLUSTER_RUNTIME, ()),
+            list_(kinds.REVISION, spaces, "serving.kserve.io/inferenceservice"),
+        )
+        config = await self._cluster.get(kinds.CONFIG_MAP, self._settings.config_namespace, CONFIG)
+        accounts, secrets = await self._credentials(services)
+        applications, reachable = await self._applications()
+        if config is not None:
+            config = {"apiVersion": "v1", "kind": "ConfigMap", **config}
+        return World(
+            services=tuple(services),
+            graphs=tuple(graphs),
+            runtimes=(*runtimes, *shared),
+            trained_models=tuple(models),
+            revisions=tuple(revisions),
+            config=config,
+            accounts=accounts,
+            secrets=secrets,
+            applications=applications,
+            settled=self._settled(applications.values()),
+            reachable=reachable,
+            now=dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+
+    async def _credentials(
+        self, services: Iterable[Raw]
+    ) -> tuple[Mapping[tuple[str, str], Raw], Mapping[tuple[str, str], Raw]]:
+        specs = [(one["metadata"]["namespace"], one.get("spec") or {}) for one in services]
+        wanted = {
+            (namespace, name) for namespace, spec in specs for name in credentials.accounts_of(spec)
+        }
+        accounts = await self._each(kinds.ACCOUNT, wanted)
+        needed = set()
+        for namespace, spec in specs:
+            own = [
+                accounts[namespace, name]
+                for name in credentials.accounts_of(spec)
+                if (namespace, name) in accounts
+            ]
+            needed |= {(namespace, name) for name in credentials.secrets_of(spec, own)}
+        return accounts, await self._each(kinds.SECRET, needed)
+
+    async def _each(
+        self, kind: kinds.Kind, keys: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], Raw]:
+        ordered = sorted(key for key in keys if "/" not in key[1] and key[1] not in ("", ".", ".."))
+        found = await asyncio.gather(*(self._cluster.get(kind, *key) for key in ordered))
+        return {key: raw for key, raw in zip(ordered, found, strict=True) if raw is not None}
+
+    async def _applications(self) -> tuple[Mapping[str, ServeApplication], bool]:
+        try:
+            return await self._serve.read(), True
+        except ServeUnavailable as error:
+            log.warning("%s", error)
+            return {}, False
+
+    def _settled(self, applications: Iterable[ServeApplication]) -> dict[str, float]:
+        now = time.monotonic()
+        holders = {
+            app.route: app.name for app in applications if app.route is not None and app.runs
+        }
+        self._since = {
+            route: self._since[route]
+            if self._since.get(route, ("", 0.0))[0] == name
+            else (name, now)
+            for route, name in holders.items()
+        }
+        return {route: now - since for route, (_, since) in self._since.items()}

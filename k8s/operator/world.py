@@ -1,0 +1,102 @@
+"""What the operator sees: the cluster's resources and Serve's applications, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Raw = Mapping[str, Any]
+"""A resource as the API server gives it."""
+
+
+class Key(NamedTuple):
+    """Which resource. ``namespace`` is empty for cluster-wide kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @staticmethod
+    def of(raw: Raw) -> Key:
+        """The key of a resource."""
+        metadata = raw["metadata"]
+        return Key(raw["kind"], metadata.get("namespace", ""), metadata["name"])
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Which resource a Serve application belongs to, as its ``args`` say. ``role``: ``model``
+    or ``front``; ``shares``: for a front, application → percent."""
+
+    key: Key
+    revision: str = ""
+    role: str = "model"
+    shares: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ServeApplication:
+    """One of the operator's own applications as Serve reports it. ``config`` is what was
+    deployed; ``replicas`` are those of its ingress that run."""
+
+    name: str
+    route: str | None
+    status: str
+    message: str
+    config: Raw
+    owner: Owner
+    replicas: int = 0
+
+    @property
+    def runs(self) -> bool:
+        """True once every deployment is healthy."""
+        return self.status == "RUNNING"
+
+    @property
+    def failed(self) -> bool:
+        """True where it will not come up by itself."""
+        return self.status in ("DEPLOY_FAILED", "UNHEALTHY")
+
+
+@dataclass(frozen=True)
+class World:
+    """A snapshot. ``accounts`` and ``secrets`` hold only what resources of the same namespace
+    refer to. ``settled``: for each route, the seconds its holder has had it. ``reachable`` is
+    False while Serve's state cannot be read; ``now`` is RFC 3339."""
+
+    services: tuple[Raw, ...] = ()
+    graphs: tuple[Raw, ...] = ()
+    runtimes: tuple[Raw, ...] = ()
+    trained_models: tuple[Raw, ...] = ()
+    revisions: tuple[Raw, ...] = ()
+    config: Raw | None = None
+    accounts: Mapping[tuple[str, str], Raw] = field(default_factory=dict)
+    secrets: Mapping[tuple[str, str], Raw] = field(default_factory=dict)
+    applications: Mapping[str, ServeApplication] = field(default_factory=dict)
+    settled: Mapping[str, float] = field(default_factory=dict)
+    reachable: bool = True
+    now: str = "1970-01-01T00:00:00Z"
+
+    def owned_by(self, key: Key) -> dict[str, ServeApplication]:
+        """The applications of one resource, by name."""
+        return {n: app for n, app in self.applications.items() if app.owner.key == key}
+
+
+def noted(raw: Raw) -> Mapping[str, str]:
+    """``metadata.annotations``."""
+    found: Mapping[str, str] = raw["metadata"].get("annotations") or {}
+    return found
+
+
+def is_stopped(raw: Raw) -> bool:
+    """True if the resource asks not to run."""
+    return str(noted(raw).get("serving.kserve.io/stop", "")).lower() == "true"
+
+
+def is_going(raw: Raw) -> bool:
+    """True once the resource was deleted."""
+    return bool(raw["metadata"].get("deletionTimestamp"))

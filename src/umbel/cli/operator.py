@@ -1,0 +1,90 @@
+"""``umbel k8s operator``: the operator, in a pod or on a laptop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+from typing import Any
+
+from umbel.graph.errors import DeclarationError
+
+
+def add(verbs: Any) -> None:
+    """Declare the verb."""
+    verb = verbs.add_parser("operator", help="serve a cluster's resources on Ray")
+    verb.add_argument(
+        "--target",
+        choices=("kuberay", "ray"),
+        default="kuberay",
+        help="a RayService for each resource, or the applications of a Ray that already runs",
+    )
+    verb.add_argument(
+        "--namespace",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="look after this namespace only; may be given several times",
+    )
+    verb.add_argument("--config-namespace", default="kserve", help="of inferenceservice-config")
+    verb.add_argument(
+        "--dashboard-url", default="http://127.0.0.1:8265", help="Ray's dashboard (target ray)"
+    )
+    verb.add_argument(
+        "--ray-token-file", default="", help="file with Ray's token; else RAY_AUTH_TOKEN is used"
+    )
+    verb.add_argument(
+        "--serve-url",
+        default="http://127.0.0.1:8000",
+        help="where clients reach Serve (target ray)",
+    )
+    verb.add_argument("--serve-host", default="127.0.0.1", help="Serve binds it, if none runs yet")
+    verb.add_argument("--serve-port", type=int, default=8000, help="Serve's, if none runs yet")
+    verb.add_argument("--name", default="umbel", help="it owns applications that carry this name")
+    verb.add_argument("--leader-elect", action="store_true", help="hold a Lease before writing")
+    verb.add_argument("--lease-namespace", default="umbel-system", help="where the Lease lies")
+    verb.add_argument("--resync", type=float, default=30.0, help="seconds between full looks")
+    verb.add_argument("--poll", type=float, default=0.5, help="seconds, while something starts")
+    verb.add_argument("--linger", type=float, default=3.0, help="seconds an old revision stays")
+    verb.add_argument("--liveness", default=None, metavar="URL", help="answer probes here")
+    verb.add_argument("--verbose", action="store_true")
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Until SIGTERM or Ctrl-C."""
+    level = logging.DEBUG if arguments.verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for name in ("kopf", "aiohttp", "asyncio"):
+        logging.getLogger(name).setLevel(logging.DEBUG if arguments.verbose else logging.WARNING)
+    try:
+        from umbel.k8s.operator import shell
+    except ImportError as error:
+        raise DeclarationError(f"this needs kopf ({error}): pip install 'umbel[k8s]'") from error
+    from umbel.k8s.operator.settings import OperatorSettings
+
+    settings = OperatorSettings(
+        target=arguments.target,
+        namespaces=tuple(arguments.namespace),
+        config_namespace=arguments.config_namespace,
+        dashboard_url=arguments.dashboard_url,
+        serve_url=arguments.serve_url,
+        serve_host=arguments.serve_host,
+        serve_port=arguments.serve_port,
+        name=arguments.name,
+        linger_s=arguments.linger,
+        resync_s=arguments.resync,
+        poll_s=arguments.poll,
+        leader_elect=arguments.leader_elect,
+        lease_namespace=arguments.lease_namespace,
+    )
+    asyncio.run(
+        shell.run(
+            settings,
+            ray_token=os.environ.get("RAY_AUTH_TOKEN", ""),
+            ray_token_file=arguments.ray_token_file,
+            liveness=arguments.liveness,
+        )
+    )
+    return 0
