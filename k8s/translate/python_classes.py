@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator, Sequence
 
 from umbel.k8s.resources.container import Container
 from umbel.k8s.translate.names import Service
+
+FEAST = "umbel.transformers.feast_payload:FeastTransformer"
+"""What a container with KServe's Feast arguments means: umbel runs no images."""
 
 _CLASS = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
@@ -17,18 +22,32 @@ def class_reference(service: Service, component: str, container: Container) -> s
     if asked:
         return str(asked)
     words = [*container.command, *container.args]
+    if component == "transformer" and _is_feast(words):
+        return next((word for word in _before_options(words) if _CLASS.match(word)), FEAST)
     return next((word for word in words if _CLASS.match(word)), "")
 
 
+def _is_feast(words: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] in ("--feast_serving_url", "--feast_repo") for word in words)
+
+
+def _before_options(words: Sequence[str]) -> Iterator[str]:
+    """A feature's reference, ``view:feature``, looks like a class."""
+    return itertools.takewhile(lambda word: not word.startswith("--"), words)
+
+
 def constructor_arguments(container: Container, model_name: str) -> dict[str, object]:
-    """The ``--name value`` arguments of the command line, and KServe's own."""
+    """The ``--name value`` arguments of the command line, and KServe's own. An argument with
+    several values, as ``--feature_refs a:x a:y``, is a list of them."""
     found: dict[str, object] = {"name": model_name, "model_name": model_name}
     words = [*container.command, *container.args]
     for index, word in enumerate(words):
         if not word.startswith("--"):
             continue
         key, equals, value = word[2:].partition("=")
-        if not equals and index + 1 < len(words) and not words[index + 1].startswith("--"):
-            value = words[index + 1]
-        found[key.replace("-", "_")] = value
+        after = words[index + 1 :]
+        values = list(itertools.takewhile(lambda word: not word.startswith("--"), after))
+        if equals or not values:
+            values = [value]
+        found[key.replace("-", "_")] = values[0] if len(values) == 1 else values
     return found
