@@ -25,7 +25,7 @@ from umbel.serving.wire import HttpRequest, Reply
 log = logging.getLogger("umbel")
 
 LARGEST_HEAD = 64 * 1024
-"""Bytes of a request line with its headers; more is refused with 431."""
+"""Bytes of a request line with its headers; from the read on that goes over it, 431."""
 
 PIPELINED = 8
 """Requests of one connection that may wait for their turn before reading pauses."""
@@ -65,7 +65,8 @@ class HttpConnection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._url, self._headers, self._body = b"", [], []  # type: ignore[var-annotated]
         self._head_size = self._body_size = 0
-        self._refused = self._closing = False
+        self._in_head, self._head_ended = True, False
+        self._receiving = self._refused = self._closing = False
         self.last_used = 0.0
         """``time.monotonic`` of the last byte or reply."""
 
@@ -93,12 +94,16 @@ class HttpConnection(asyncio.Protocol):
         if self._refused:
             return
         self.last_used = time.monotonic()
+        self._head_ended = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._closing = True  # what follows is no HTTP/1.1; the request itself is answered
         except httptools.HttpParserError as error:
             self._refuse(400, f"this is not HTTP/1.1: {error}")
+        self._head_size += len(data) if self._in_head and not self._head_ended else 0
+        if self._head_size > LARGEST_HEAD:
+            self._refuse(431, f"the headers have more than {LARGEST_HEAD} bytes")
 
     def pause_writing(self) -> None:
         if self._writable is None:
@@ -113,17 +118,16 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._url, self._headers, self._body = b"", [], []
-        self._head_size = self._body_size = 0
+        self._body_size, self._receiving = 0, True
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._grow_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.lower().decode("latin-1"), value.decode("latin-1")))
-        self._grow_head(len(name) + len(value))
 
     def on_headers_complete(self) -> None:
+        self._in_head, self._head_ended, self._head_size = False, True, 0
         if self._refused:
             return
         for name, value in self._headers:
@@ -145,6 +149,7 @@ class HttpConnection(asyncio.Protocol):
             self._body.append(part)
 
     def on_message_complete(self) -> None:
+        self._in_head, self._receiving = True, False
         if self._refused:
             return
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
@@ -171,7 +176,7 @@ class HttpConnection(asyncio.Protocol):
     @property
     def is_receiving(self) -> bool:
         """A request has begun to arrive and is not complete."""
-        return self._task is None and self._head_size > 0
+        return self._receiving
 
     def end(self) -> None:
         """Close once the request that is being answered, or arrives, has its reply."""
@@ -190,7 +195,7 @@ class HttpConnection(asyncio.Protocol):
     # The request's own way.
 
     def _begin(self, request: HttpRequest) -> None:
-        self._current, self._head_size = request, 0
+        self._current = request
         self._task = self._loop.create_task(self._serve(request))
 
     async def _serve(self, request: HttpRequest) -> None:
@@ -198,6 +203,10 @@ class HttpConnection(asyncio.Protocol):
             reply = await self._app.answer(request)
             if self._writable is not None:
                 await self._writable
+            if self._refused or self._transport.is_closing():
+                if reply.stream is not None:
+                    await reply.stream.aclose()
+                return
             keep = request.keep_alive and not self._closing
             if reply.stream is None:
                 body = b"" if request.method == "HEAD" else reply.body
@@ -254,11 +263,6 @@ class HttpConnection(asyncio.Protocol):
         if chunked:
             self._transport.write(b"0\r\n\r\n")
         return keep
-
-    def _grow_head(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > LARGEST_HEAD and not self._refused:
-            self._refuse(431, f"the headers have more than {LARGEST_HEAD} bytes")
 
     def _refuse(self, status: int, text: str) -> None:
         """An error for what is no request, then the end of the connection. Replies that are
