@@ -62,6 +62,28 @@ class RemoteService:
     forward_headers: tuple[str, ...] = ()
 
 
+MODEL_MEMORY = 1 << 30
+"""Bytes that the loaded models of a pool may take in one replica where nobody says."""
+
+
+@dataclass(frozen=True)
+class ModelPool:
+    """Many saved models behind one node, each loaded when it is first asked for.
+
+    ``models`` has them by name. ``folder``, if given, is a folder of this machine: each entry of
+    it is a model too, of this format and with these options, named as the file without its
+    suffix. ``budget``: bytes that the loaded models of one replica may take together.
+    ``declared``: bytes that a model is said to need, by name. ``whole_requests``: a call carries
+    one V1 or V2 request as it came, rather than values.
+    """
+
+    models: Mapping[str, ModelFile] = field(default_factory=dict)
+    folder: ModelFile | None = None
+    budget: int = MODEL_MEMORY
+    declared: Mapping[str, int] = field(default_factory=dict)
+    whole_requests: bool = False
+
+
 class TrainingRows:
     """Arrays that an explainer is fitted to, given in Python. ``arrays`` are numpy arrays by name
     (``x``: the rows, ``y``: their labels). Equal contents are equal, and no text shows them."""
@@ -102,4 +124,4 @@ class LibraryExplainer:
     folder: str = ""
 
 
-Implementation = LibraryExplainer | PythonCode | PythonClass | ModelFile | RemoteService
+Implementation = LibraryExplainer | PythonCode | PythonClass | ModelFile | ModelPool | RemoteService

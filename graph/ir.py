@@ -20,10 +20,11 @@ from umbel.graph.value_types import Signature
 
 NodeKind = Literal["transformer", "predictor", "explainer", "service"]
 
-Interface = Literal["tensors", "payload", "message"]
+Interface = Literal["tensors", "payload", "message", "models"]
 """How a graph meets the wire. ``tensors``: typed values by the signature, over V1 and V2.
 ``payload``: the whole V1 or V2 document as one dict, as KServe hands it to a model class.
-``message``: the raw body in, a body with its status out (a KServe InferenceGraph)."""
+``message``: the raw body in, a body with its status out (a KServe InferenceGraph).
+``models``: many models, each over V1 and V2 under its own name (a pool of models)."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ class Decision:
 
 @dataclass(frozen=True)
 class Deployment:
-    """Nodes of one graph that live in replicas of their own, apart from the graph's."""
+    """Nodes of one graph that live in replicas of their own, apart from the graph's.
+    ``routed_by``: an input; calls with equal values of it go to the same replica."""
 
     name: str
     graph: GraphName
@@ -34,6 +35,7 @@ class Deployment:
     resources: Resources = Resources()
     scale: Scale = Scale()
     options: NodeOptions = NodeOptions()
+    routed_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,17 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from umbel.graph.errors import DeclarationError, MissingExtra, UmbelError
-from umbel.graph.implementations import ModelFile, PythonClass, PythonCode, RemoteService
+from umbel.graph.implementations import (
+    ModelFile,
+    ModelPool,
+    PythonClass,
+    PythonCode,
+    RemoteService,
+)
 from umbel.graph.ir import Node
 from umbel.graph.value_types import ANY, Signature, ValueType
 from umbel.nodes.loaded import LoadedNode
@@ -30,8 +37,9 @@ class NodeNotLoaded(DeclarationError):
         return f"node {self.node!r} cannot start: {self.reason}"
 
 
-def load(node: Node) -> LoadedNode:
-    """Build the node's code. May take long: reads files, imports libraries.
+def load(node: Node, path: Path | None = None) -> LoadedNode:
+    """Build the node's code. May take long: reads files, imports libraries. ``path`` is where
+    the model of a node lies if it has been fetched already.
 
     Raises ``NodeNotLoaded`` from whatever went wrong, ``MissingExtra`` as it is.
     """
@@ -39,7 +47,9 @@ def load(node: Node) -> LoadedNode:
         if isinstance(node.code, PythonCode):
             return _python(node, node.code)
         if isinstance(node.code, ModelFile):
-            return _model(node, node.code)
+            return _model(node, node.code, path)
+        if isinstance(node.code, ModelPool):
+            return _pool(node)
         if isinstance(node.code, PythonClass):
             return _loaded(node, payload_method(node.code), None, payload_instance(node.code))
         if isinstance(node.code, RemoteService):
@@ -96,19 +106,30 @@ def _by_name(function: Callable[..., Any]) -> Callable[..., Any]:
     return named
 
 
-def _model(node: Node, code: ModelFile) -> LoadedNode:
+def format_module(code: ModelFile, name: str) -> Any:
+    """The module that opens models of the format, for the node ``name``. Imports its library."""
     known = FORMATS.get(code.format)
     if known is None:
         raise DeclarationError(
             f"model format {code.format!r} has no runtime; there are {', '.join(sorted(FORMATS))}"
         )
     try:
-        module = importlib.import_module(known.module)
+        return importlib.import_module(known.module)
     except ModuleNotFoundError as error:
-        raise MissingExtra(f"node {node.name!r}", error.name or code.format, known.extra) from error
+        raise MissingExtra(f"node {name!r}", error.name or code.format, known.extra) from error
+
+
+def _pool(node: Node) -> LoadedNode:
+    from umbel.nodes.model_pool import load_pool  # which loads each of its models with this file
+
+    return load_pool(node)
+
+
+def _model(node: Node, code: ModelFile, path: Path | None) -> LoadedNode:
+    module = format_module(code, node.name)
     from umbel.nodes.storage.fetching import fetch  # what only models need is not imported first
 
-    runtime: Any = module.open_model(replace(code, uri=str(fetch(code.uri))))
+    runtime: Any = module.open_model(replace(code, uri=str(path or fetch(code.uri))))
     own: Signature | None = runtime.signature
     told = replace(node, signature=completed(own or _of_arrays(node.signature), node.signature))
     streams = told.signature.outputs[0].type.stream

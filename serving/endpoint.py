@@ -21,9 +21,11 @@ from umbel.graph.errors import (
     UpstreamAnswered,
 )
 from umbel.graph.steps import GraphName
+from umbel.nodes.request_context import RequestContext
 from umbel.serving.engine import Engine
 from umbel.serving.generate import Generate
 from umbel.serving.inference import Inference
+from umbel.serving.model_states import ModelStates
 from umbel.serving.protocols import metadata, v1
 from umbel.serving.protocols.error_bodies import error_reply, model_not_found, model_not_ready
 from umbel.serving.protocols.openapi import openapi_document
@@ -41,12 +43,15 @@ def json_reply(value: object, status: int = 200) -> Reply:
 
 
 class Endpoint:
-    """One graph's endpoint. ``ready`` turns false when the model is unloaded. ``is_router``: a
-    graph of messages, which answers as KServe's router does."""
+    """One graph's endpoint. ``states`` tell whether its model is unloaded. ``is_router``: a graph
+    of messages, which answers as KServe's router does."""
 
-    def __init__(self, engine: Engine, name: GraphName, version: str) -> None:
+    def __init__(
+        self, engine: Engine, name: GraphName, version: str, states: ModelStates | None = None
+    ) -> None:
         graph = engine.compiled(name).graph
-        self.name, self.graph, self.version, self.ready = name, graph, version, True
+        self.name, self.graph, self.version = name, graph, version
+        self._states = states or ModelStates()
         self.model = graph.served_as
         timeout = graph.settings.get("timeout_s")
         self._timeout_s = timeout if isinstance(timeout, float) else None
@@ -59,6 +64,23 @@ class Endpoint:
         )
         self.is_router = graph.interface == "message"
         self._routes = self._router_pages() if self.is_router else self._table()
+
+    @property
+    def ready(self) -> bool:
+        """False while the model is unloaded."""
+        return self._states.ready(self.name, self.model)
+
+    def serves(self, model: str) -> bool:
+        """Whether the model has this name."""
+        return model == self.model
+
+    async def change(self, model: str, ready: bool, context: RequestContext) -> None:
+        """Load or unload the model, in all replicas of the graph."""
+        await self._states.change(self.name, self.model, ready)
+
+    async def index(self, context: RequestContext) -> list[dict[str, Any]]:
+        """The one model of this endpoint, as in the repository's index."""
+        return [metadata.index_row(self.model, self.ready, "" if self.ready else "unloaded")]
 
     async def handle(self, request: WireRequest) -> Reply:
         """The reply. Never raises but for cancellation."""
@@ -194,15 +216,15 @@ class Endpoint:
     async def _index(self, request: WireRequest) -> Reply:
         asked = v1.parse_json(request.body) if request.body.strip() else {}
         only_ready = isinstance(asked, dict) and asked.get("ready") is True
-        models = [] if only_ready and not self.ready else [(self.model, self.ready)]
-        return json_reply(metadata.repository_index(models))
+        rows = [] if only_ready and not self.ready else await self.index(request.context)
+        return json_reply(rows)
 
     async def _load(self, request: WireRequest) -> Reply:
-        self.ready = True
+        await self.change(self.model, True, request.context)
         return json_reply({"name": self.model, "load": True})
 
     async def _unload(self, request: WireRequest) -> Reply:
-        self.ready = False
+        await self.change(self.model, False, request.context)
         return json_reply({"name": self.model, "unload": True})
 
     async def _openapi(self, request: WireRequest) -> Reply:

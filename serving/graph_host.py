@@ -22,6 +22,8 @@ from umbel.serving.endpoint import Endpoint
 from umbel.serving.engine import Engine
 from umbel.serving.local_backend import LocalBackend
 from umbel.serving.metrics import Metrics
+from umbel.serving.model_states import ModelStates
+from umbel.serving.pool_endpoint import AnyEndpoint, PoolEndpoint
 from umbel.serving.protocols.json_bodies import encode_json
 from umbel.serving.wire import Reply, WireRequest
 
@@ -47,8 +49,9 @@ class GraphHost:
         self._local = LocalBackend()
         self.metrics = Metrics()
         self._engine: Engine | None = None
-        self._endpoints: dict[str, Endpoint] = {}
-        self._inner: dict[str, Endpoint] = {}
+        self.states = ModelStates()
+        self._endpoints: dict[str, AnyEndpoint] = {}
+        self._inner: dict[str, AnyEndpoint] = {}
         """Graphs that only graphs of this host call."""
 
     async def start(self) -> None:
@@ -63,17 +66,26 @@ class GraphHost:
         self.plan = self._refined()
         self._engine = engine = Engine(self.plan, self, self.call_service)
         self._endpoints = {
-            name: Endpoint(engine, name, self.version) for name in self.plan.program.served
+            name: self._endpoint(engine, name) for name in self.plan.program.served
         }
         inner = [g.name for g in self.plan.program if g.name not in self._endpoints]
-        self._inner = {name: Endpoint(engine, name, self.version) for name in inner}
+        self._inner = {name: self._endpoint(engine, name) for name in inner}
         await self._warm_up()
 
     def handle(self, graph: Graph, node: Node) -> Handle:
         """How the engine calls a node: here, or where it lives."""
         return self._remote(graph, node) or self._local.handle(graph, node)
 
-    def get(self, name: str) -> Endpoint | None:
+    def _endpoint(self, engine: Engine, name: GraphName) -> AnyEndpoint:
+        if engine.compiled(name).graph.interface == "models":
+            return PoolEndpoint(engine, name, self.version, self.states)
+        return Endpoint(engine, name, self.version, self.states)
+
+    def every_endpoint(self) -> Iterable[AnyEndpoint]:
+        """Those of graphs that only graphs of this host call included."""
+        return [*self._endpoints.values(), *self._inner.values()]
+
+    def get(self, name: str) -> AnyEndpoint | None:
         """The endpoint called ``name``."""
         return self._endpoints.get(name)
 
@@ -155,7 +167,7 @@ class GraphHost:
                     break
 
 
-async def _answered(endpoint: Endpoint, request: WireRequest) -> Reply:
+async def _answered(endpoint: AnyEndpoint, request: WireRequest) -> Reply:
     return await joined(await endpoint.handle(request))
 
 

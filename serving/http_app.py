@@ -15,8 +15,9 @@ from umbel.graph.errors import NotFound
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.answer_stream import watched
 from umbel.serving.asgi import Message, Receive, Send, answer_asgi, answer_lifespan
-from umbel.serving.endpoint import Endpoint, json_reply
+from umbel.serving.endpoint import json_reply
 from umbel.serving.metrics import Metrics
+from umbel.serving.pool_endpoint import AnyEndpoint
 from umbel.serving.protocols.error_bodies import error_reply
 from umbel.serving.wire import HttpRequest, Reply, WireRequest
 
@@ -38,7 +39,7 @@ PATH_HEADER = "umbel-path"
 class Endpoints(Protocol):
     """What the application serves; it may change while it runs."""
 
-    def get(self, name: str) -> Endpoint | None:
+    def get(self, name: str) -> AnyEndpoint | None:
         """The endpoint called ``name``."""
 
     def names(self) -> Iterable[str]:
@@ -110,7 +111,7 @@ class HttpApp:
         else:
             await send({"type": "websocket.close", "code": 1003})
 
-    async def _answer(self, endpoint: Endpoint, request: WireRequest) -> Reply:
+    async def _answer(self, endpoint: AnyEndpoint, request: WireRequest) -> Reply:
         if request.path == "/metrics" and request.method == "GET":
             return Reply(200, self.endpoints.metrics_text(), dict(PROMETHEUS))
         start = time.perf_counter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from umbel.graph.errors import DeclarationError, MissingExtra
-from umbel.graph.implementations import RemoteService
+from umbel.graph.implementations import ModelPool, RemoteService
 from umbel.graph.ir import Node
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.loading import NodeNotLoaded, load
@@ -12,9 +12,20 @@ from umbel.nodes.loading import NodeNotLoaded, load
 def load_node(node: Node) -> LoadedNode:
     """As ``umbel.nodes.loading.load``; a service at ``grpc://host:port/model`` is called over
     gRPC, and takes and gives V2 JSON as if it were called over HTTP."""
+    if isinstance(node.code, ModelPool) and node.code.whole_requests:
+        return _pool(node, node.code)
     if isinstance(node.code, RemoteService) and node.code.url.startswith(("grpc://", "grpcs://")):
         return _grpc_service(node, node.code)
     return load(node)
+
+
+def _pool(node: Node, code: ModelPool) -> LoadedNode:
+    from umbel.serving.model_faces import load_pool_node  # graphs without pools need none of it
+
+    try:
+        return load_pool_node(node, code)
+    except DeclarationError as error:
+        raise NodeNotLoaded(node.name, str(error)) from error
 
 
 def _grpc_service(node: Node, code: RemoteService) -> LoadedNode:

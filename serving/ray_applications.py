@@ -10,7 +10,7 @@ from umbel.graph import serve_scaling
 from umbel.graph.options import NodeOptions, Scale
 from umbel.graph.plan import Deployment, Plan
 from umbel.graph.steps import GraphName
-from umbel.serving import shipping
+from umbel.serving import ray_pools, shipping
 from umbel.serving.explaining import explained_by
 from umbel.serving.ray_replicas import GraphReplica, NodeReplica, part_of
 
@@ -33,7 +33,7 @@ def application(
 ) -> Any:
     """The Ray Serve application that serves the graph ``name``, below the path
     ``mounted`` where that is not ``/NAME``."""
-    part = part_of(plan, name)
+    part = ray_pools.scaled(part_of(plan, name), replicas)
     payload = shipping.pack(part)
     apart: dict[str, Any] = {}
     for deployment, explains in explainers_last(part):
@@ -69,11 +69,17 @@ def explainers_last(plan: Plan) -> list[tuple[Deployment, bool]]:
 def _node_deployment(deployment: Deployment, payload: bytes, others: dict[str, Any]) -> Any:
     return serve.deployment(
         name=deployment.name,
-        max_ongoing_requests=deployment.options.max_concurrency or IN_FLIGHT,
+        max_ongoing_requests=deployment.options.max_concurrency or in_flight(deployment),
         max_constructor_retry_count=1,
         ray_actor_options=actor_options(deployment.options),
         **serve_scaling.replicas(deployment.scale),
+        **ray_pools.routing(deployment),
     )(NodeReplica).bind(payload, deployment.graph, deployment.nodes, others)
+
+
+def in_flight(deployment: Deployment) -> int:
+    """Requests that a replica of nodes may have in flight."""
+    return ray_pools.IN_FLIGHT if deployment.routed_by else IN_FLIGHT
 
 
 def actor_options(options: NodeOptions) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ray import exceptions
 from ray.serve.handle import DeploymentHandle
 
-from umbel.graph.errors import NotReady
+from umbel.graph.errors import NotFound, NotReady
+from umbel.graph.implementations import ModelPool
+from umbel.graph.ir import Graph
 from umbel.graph.plan import Plan
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.grpc_protocol.opening import open_front
@@ -22,7 +24,7 @@ from umbel.serving.grpc_protocol.settings import GrpcSettings
 from umbel.serving.loop_thread import LoopThread
 from umbel.serving.protocols.error_bodies import model_not_found
 from umbel.serving.ray_applications import INGRESS
-from umbel.serving.ray_replicas import to_wire
+from umbel.serving.request_wire import to_wire
 
 if TYPE_CHECKING:
     from umbel.serving.grpc_protocol.server import GrpcServer
@@ -41,8 +43,20 @@ class RayModels:
         self._calls: dict[str, Any] = {
             name: handle.answer for name, handle in self._handles.items()
         }
+        self._pools = [name for name in program.served if _grows(program.graphs[name])]
+        pooled = {
+            model: name
+            for name in reversed(program.served)
+            for node in program.graphs[name].nodes.values()
+            if isinstance(node.code, ModelPool) and node.code.whole_requests
+            for model in node.code.models
+        }
         own_names = {program.graphs[name].served_as: name for name in reversed(program.served)}
-        self._graphs: dict[str, str] = {**own_names, **{name: name for name in program.served}}
+        self._graphs: dict[str, str] = {
+            **pooled,
+            **own_names,
+            **{name: name for name in program.served},
+        }
 
     def names(self) -> Iterable[str]:
         """The graphs' names."""
@@ -54,9 +68,18 @@ class RayModels:
         """One of ``model_methods.METHODS``, by a replica. Raises NotFound for an unknown model,
         NotReady where no replica answers."""
         graph = self._graphs.get(model)
-        if graph is None:
-            raise model_not_found(model)
-        response = self._calls[graph].remote(graph, method, request, to_wire(context))
+        for possible in [graph] if graph else self._pools:
+            try:
+                return await self._ask(possible, model, method, request, context)
+            except NotFound:
+                if possible == graph:
+                    raise
+        raise model_not_found(model)
+
+    async def _ask(
+        self, graph: str, model: str, method: str, request: bytes, context: RequestContext
+    ) -> bytes:
+        response = self._calls[graph].remote(model, method, request, to_wire(context))
         try:
             done, value, gained = await response
         except asyncio.CancelledError:
@@ -77,6 +100,12 @@ class RayModels:
         for handle in self._handles.values():
             if handle.is_initialized:
                 await handle.shutdown_async()
+
+
+def _grows(graph: Graph) -> bool:
+    """Whether the graph serves models whose names are not all known beforehand."""
+    pools = [node.code for node in graph.nodes.values() if isinstance(node.code, ModelPool)]
+    return graph.interface == "models" and any(pool.folder is not None for pool in pools)
 
 
 class RayFront:

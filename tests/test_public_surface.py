@@ -25,6 +25,7 @@ NAMES = [
     "ensemble",
     "explainer",
     "inference_graph",
+    "model_pool",
     "otherwise",
     "predictor",
     "splitter",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from umbel.graph.implementations import Implementation, ModelPool
 from umbel.graph.ir import Graph, Node
 from umbel.graph.options import NodeOptions
 from umbel.graph.placement import Placement
 from umbel.graph.plan import Deployment, Plan
 
 
-def reason_apart(options: NodeOptions) -> str:
+def reason_apart(options: NodeOptions, code: Implementation | None = None) -> str:
     """Why a node cannot share the graph's replicas, or an empty string."""
     resources = options.resources
     if options.fuse == "always":
         return ""
+    if isinstance(code, ModelPool):
+        return "a pool of models: calls for one model go to the replica that has it"
     if options.fuse == "never":
         return 'fuse="never"'
     if resources.gpus:
@@ -58,7 +61,7 @@ def fuse(plan: Plan) -> Plan:
     deployments: list[Deployment] = list(plan.deployments)
     for graph in plan.program:
         for node in graph.nodes.values():
-            reason = reason_apart(node.options)
+            reason = reason_apart(node.options, node.code)
             if reason:
                 deployments.append(_own(graph, node))
                 words = f"has its own deployment: {reason}"
@@ -79,4 +82,5 @@ def _own(graph: Graph, node: Node) -> Deployment:
         nodes=(node.name,),
         resources=node.options.resources,
         options=node.options,
+        routed_by="model" if isinstance(node.code, ModelPool) else "",
     )

@@ -15,7 +15,7 @@ from umbel.serving.grpc_protocol import messages
 from umbel.serving.grpc_protocol.calls import context_of, trailers_of
 from umbel.serving.grpc_protocol.model_methods import METHODS, model_asked
 from umbel.serving.grpc_protocol.status_codes import status_of
-from umbel.serving.protocols.metadata import EXTENSIONS, repository_index, server_metadata
+from umbel.serving.protocols.metadata import EXTENSIONS, index_row, server_metadata
 
 log = logging.getLogger("umbel")
 
@@ -47,7 +47,7 @@ class Front:
             "ServerReady": self._ready,
             "ServerMetadata": self._metadata,
             "RepositoryIndex": self._index,
-            **{method: self._of_model(method) for method in METHODS},
+            **{method: self._of_model(method) for method in METHODS if method != "RepositoryIndex"},
         }
         methods = {
             name: grpc.unary_unary_rpc_method_handler(self._unary(name, answer))
@@ -103,9 +103,22 @@ class Front:
         return _serialized(messages.ServerMetadataResponse(**described))
 
     async def _index(self, request: bytes, context: RequestContext) -> bytes:
-        only_ready = messages.read_message(messages.RepositoryIndexRequest, request).ready
-        models = [pair for pair in await self._readiness(context) if pair[1] or not only_ready]
-        return _serialized(messages.RepositoryIndexResponse(models=repository_index(models)))
+        messages.read_message(messages.RepositoryIndexRequest, request)
+        whole = messages.RepositoryIndexResponse()
+        names = sorted(self._models.names())
+        for part in await asyncio.gather(*(self._part(name, request, context) for name in names)):
+            whole.models.extend(part)
+        return _serialized(whole)
+
+    async def _part(self, name: str, request: bytes, context: RequestContext) -> Iterable[Any]:
+        """What one graph has of the index: several models if it is a pool."""
+        try:
+            response = await self._models.answer(name, "RepositoryIndex", request, context)
+        except UmbelError as error:
+            row = index_row(name, False, str(error))
+            return messages.RepositoryIndexResponse(models=[row]).models  # type: ignore[no-any-return]
+        models: Iterable[Any] = messages.RepositoryIndexResponse.FromString(response).models
+        return models
 
     async def _readiness(self, context: RequestContext) -> list[tuple[str, bool]]:
         names = sorted(self._models.names())

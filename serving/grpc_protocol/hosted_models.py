@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from umbel.nodes.request_context import RequestContext
-from umbel.serving.endpoint import Endpoint
 from umbel.serving.http_app import Endpoints
+from umbel.serving.pool_endpoint import AnyEndpoint
 from umbel.serving.protocols.error_bodies import model_not_found
 
 
@@ -31,6 +31,6 @@ class HostedModels:
             raise model_not_found(model)
         return await model_methods.answer(endpoint, method, request, context)
 
-    def _by_own_name(self, model: str) -> Endpoint | None:
+    def _by_own_name(self, model: str) -> AnyEndpoint | None:
         every = (self._endpoints.get(name) for name in self._endpoints.names())
-        return next((one for one in every if one is not None and one.model == model), None)
+        return next((one for one in every if one is not None and one.serves(model)), None)

@@ -40,12 +40,10 @@ def model_list(names: Iterable[str]) -> dict[str, Any]:
     return {"models": list(names)}
 
 
-def repository_index(models: Iterable[tuple[str, bool]]) -> list[dict[str, Any]]:
-    """``POST /v2/repository/index`` as Triton has it: name and whether it is ready."""
-    return [
-        {"name": name, "state": "READY" if ready else "UNAVAILABLE", "reason": ""}
-        for name, ready in models
-    ]
+def index_row(name: str, ready: bool, reason: str = "") -> dict[str, Any]:
+    """One model of ``POST /v2/repository/index``, as Triton has it. ``reason``: why it is not
+    ready."""
+    return {"name": name, "state": "READY" if ready else "UNAVAILABLE", "reason": reason}
 
 
 def model_metadata(name: str, signature: Signature, versions: Sequence[str] = ()) -> dict[str, Any]:

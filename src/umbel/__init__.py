@@ -27,6 +27,7 @@ from umbel.graph.errors import (
     NotFound,
     UmbelError,
 )
+from umbel.graph.model_pools import model_pool
 from umbel.graph.options import Batch, Cache, Retry, Scale
 
 
@@ -77,6 +78,7 @@ __all__ = [
     "ensemble",
     "explainer",
     "inference_graph",
+    "model_pool",
     "otherwise",
     "predictor",
     "splitter",

@@ -1,0 +1,73 @@
+"""Pools of models on Ray: each model in one replica, which all its requests go to.
+
+Ray Serve's consistent-hash router picks the replica by the model's name, so that replicas have
+few models in common and a pool's memory is that of all its replicas together. When a replica has
+more requests in flight than it may, its models' requests go on to the next one, which loads them
+too: a model that is asked for very often spreads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ray.serve.config import RequestRouterConfig
+
+from umbel.graph.options import Scale
+from umbel.graph.plan import Deployment, Plan
+from umbel.nodes.model_pool import MODEL
+from umbel.nodes.request_context import RequestContext
+from umbel.serving.model_faces import PoolRequest
+from umbel.serving.request_wire import to_wire
+
+IN_FLIGHT = 64
+"""Requests that a pool's replica may have in flight before its models spread to the next."""
+
+_ANSWER_WITHIN_S = 30.0
+
+_ROUTER = "ray.serve.experimental.consistent_hash_router.ConsistentHashRouter"
+
+
+def routing(deployment: Deployment) -> dict[str, Any]:
+    """Ray's options of a deployment whose calls go to a replica by one of their inputs."""
+    if not deployment.routed_by:
+        return {}
+    return {"request_router_config": RequestRouterConfig(request_router_class=_ROUTER)}
+
+
+def scaled(plan: Plan, replicas: int) -> Plan:
+    """The plan with ``replicas`` of each pool that does not scale by itself."""
+    deployments = tuple(
+        replace(one, scale=Scale(replicas)) if one.routed_by and not one.options.scale else one
+        for one in plan.deployments
+    )
+    return replace(plan, deployments=deployments)
+
+
+class RemotePool:
+    """The engine's handle of a pool in another deployment."""
+
+    inline = False
+
+    def __init__(self, node: str, deployment: Any) -> None:
+        self._node, self._deployment = node, deployment
+
+    async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
+        call = self._deployment.options(session_id=str(values[MODEL])).call
+        done, value = await call.remote(self._node, values, to_wire(context))
+        if done:
+            return value
+        raise value
+
+    async def everywhere(
+        self, request: PoolRequest, model: str, context: RequestContext
+    ) -> list[Any]:
+        """The answers of all replicas. Raises the first error."""
+        values = {MODEL: model, "request": request}
+        sent = self._deployment.broadcast("call", self._node, values, to_wire(context))
+        answers = []
+        for done, value in await sent.results_async(timeout_s=_ANSWER_WITHIN_S):
+            if not done:
+                raise value
+            answers.append(value)
+        return answers
