@@ -55,6 +55,8 @@ class EmbeddedRay:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="umbel-", dir="/tmp"))
         self.also_drains: Callable[[], None] = lambda: None
         """Called once HTTP has drained; returns once other ways in have."""
+        self.before_start: Callable[[], None] = lambda: None
+        """Called once Ray is set up and before it starts a process; what it raises ends the run."""
         self._owns_folder = folder is None
         self._serve_host = settings.host
 
@@ -85,6 +87,7 @@ class EmbeddedRay:
         self._prepare_environment()
         ray = _import_ray()
         _log_messages()
+        self.before_start()
         if ray.is_initialized():
             raise RayUnavailable("Ray already runs in this process: call ray.shutdown() first")
         handler = signal.getsignal(signal.SIGTERM)
@@ -92,6 +95,8 @@ class EmbeddedRay:
             ray.init(
                 address="local",
                 num_cpus=self.settings.logical_cpus(),
+                num_gpus=self.settings.counted.gpus,
+                labels=dict(self.settings.counted.labels) or None,
                 include_dashboard=False,
                 object_store_memory=self.settings.object_store_bytes,
                 log_to_driver=False,

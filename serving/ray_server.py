@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import re
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName
 from umbel.serving.embedded_ray import EmbeddedRay
 from umbel.serving.grpc_protocol.settings import GrpcSettings
-from umbel.serving.ray_settings import RaySettings
+from umbel.serving.ray_settings import Counted, RaySettings
 from umbel.serving.supervised_run import RunScope
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def serve_on_ray(
     plan: Plan,
     scope: RunScope,
     *,
-    cpus: int | None,
+    counted: Counted,
     version: str,
     body_limit: int,
     ready: Callable[[str], None],
@@ -37,19 +38,19 @@ def serve_on_ray(
     itself; ``None`` leaves it to ``replicas_for``. ``ready`` gets each graph's URL once it answers,
     and then that of gRPC, which is one for all.
 
-    Raises ``GraphNotStarted`` for the first graph that cannot start; nothing stays then.
+    Raises ``CheckFailed`` where this machine cannot give what the plan asks for, with nothing
+    started; ``GraphNotStarted`` for the first graph that cannot start; nothing stays then.
     """
-    settings = RaySettings(host=scope.host, port=scope.port, cpus=cpus)
-    with (
-        contextlib.ExitStack() as afterwards,
-        EmbeddedRay(settings, run_id=scope.run_id, folder=scope.folder) as ray,
-    ):
-        wanted = replicas or replicas_for(len(plan.program.served))
+    settings = RaySettings(host=scope.host, port=scope.port, counted=counted)
+    wanted = replicas or replicas_for(len(plan.program.served))
+    ray = EmbeddedRay(settings, run_id=scope.run_id, folder=scope.folder)
+    ray.before_start = lambda: _refuse_impossible(plan, settings, wanted)
+    with contextlib.ExitStack() as afterwards, ray:
         deploy(plan, version=version, body_limit=body_limit, replicas=wanted)
         for name in plan.program.served:
-            _await_answer(scope.host, scope.port, f"/{name}{readiness_path(plan, name)}")
+            await_answer(scope.host, scope.port, f"/{name}{readiness_path(plan, name)}")
             ready(f"http://{scope.host}:{scope.port}/{name}")
-        front = _grpc_front(plan, scope, grpc, version)
+        front = grpc_front(plan, (scope.host, scope.port), grpc, version)
         if front is None:
             scope.wait_for_stop()
             return
@@ -61,6 +62,14 @@ def serve_on_ray(
         front.begin_stop(settings.drain_s)
 
 
+def _refuse_impossible(plan: Plan, settings: RaySettings, replicas: int) -> None:
+    from umbel.serving import ray_machines
+
+    machines = ray_machines.about_to_start(settings)
+    for finding in ray_machines.refuse_impossible(plan, machines, replicas=replicas):
+        sys.stderr.write(f"{finding}\n")
+
+
 def replicas_for(graphs: int) -> int:
     """Replicas of one graph of ``graphs`` on this machine: one for every two cores, shared
     among the graphs, at most 8. A graph's replica keeps a core busy; the other half is for
@@ -68,14 +77,15 @@ def replicas_for(graphs: int) -> int:
     return max(1, min(8, (os.cpu_count() or 1) // 2 // max(graphs, 1)))
 
 
-def _grpc_front(
-    plan: Plan, scope: RunScope, grpc: GrpcSettings | None, version: str
+def grpc_front(
+    plan: Plan, http: tuple[str, int], grpc: GrpcSettings | None, version: str
 ) -> RayFront | None:
+    """The gRPC front in this process, beside ``http``; ``None`` if nobody asked for it."""
     if grpc is None:
         return None
     from umbel.serving.ray_grpc import RayFront
 
-    return RayFront(plan, grpc, host=scope.host, http_port=scope.port, version=version)
+    return RayFront(plan, grpc, host=http[0], http_port=http[1], version=version)
 
 
 def readiness_path(plan: Plan, name: GraphName) -> str:
@@ -90,11 +100,9 @@ def deploy(plan: Plan, *, version: str, body_limit: int, replicas: int = 1) -> N
     """
     from ray import serve
 
-    from umbel.serving import ray_model_states
     from umbel.serving.graph_host import GraphNotStarted
     from umbel.serving.ray_applications import application
 
-    ray_model_states.forget(plan.program.graphs)
     targets: list[Any] = []
     for name in plan.program.served:
         built = application(plan, name, version=version, body_limit=body_limit, replicas=replicas)
@@ -123,7 +131,8 @@ def last_error(text: str) -> str:
     return re.sub(r"^umbel\.[\w.]+: ", "", line)
 
 
-def _await_answer(host: str, port: int, path: str, patience_s: float = 120.0) -> None:
+def await_answer(host: str, port: int, path: str, patience_s: float = 120.0) -> None:
+    """Returns once ``path`` answers. Raises ``DeclarationError`` if it does not in time."""
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
         try:

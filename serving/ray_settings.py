@@ -22,6 +22,21 @@ _PORT_SLICES = 60  # up to 32,000: below the range the kernel takes client ports
 
 
 @dataclasses.dataclass(frozen=True)
+class Counted:
+    """What Ray takes a machine to have when it places actors; nothing of it is a limit."""
+
+    cpus: int | None = None
+    """None: twice the cores, at least 16, so that a graph of many light nodes is placed on a
+    laptop."""
+
+    gpus: int | None = None
+    """None: those that Ray finds. More than there are is good for trying out where replicas go."""
+
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Beside those that Ray finds, as the accelerator's type."""
+
+
+@dataclasses.dataclass(frozen=True)
 class RaySettings:
     """How an embedded Ray is started. Times are in seconds, sizes in bytes."""
 
@@ -32,9 +47,8 @@ class RaySettings:
     port: int = 8000
     """Port of the HTTP frontend."""
 
-    cpus: int | None = None
-    """CPUs Ray counts with when it places actors; they are not limits. None: twice the cores,
-    at least 16, so that a graph of many light nodes is placed on a laptop."""
+    counted: Counted = Counted()
+    """What Ray takes this machine to have."""
 
     object_store_bytes: int = 200_000_000
     """Shared memory for objects between replicas. Serve passes requests over gRPC; only large
@@ -83,7 +97,8 @@ class RaySettings:
 
     def logical_cpus(self) -> int:
         """The number of CPUs Ray is told."""
-        return self.cpus if self.cpus is not None else max(16, 2 * (os.cpu_count() or 1))
+        asked = self.counted.cpus
+        return asked if asked is not None else max(16, 2 * (os.cpu_count() or 1))
 
 
 def replica_ports(port: int) -> tuple[int, int]:

@@ -17,8 +17,7 @@ def place(plan: Plan) -> Plan:
     and with where each runs."""
     placed: dict[str, Deployment] = {}
     for deployment in plan.deployments:
-        alone = deployment.routed_by or not group_of(deployment.options)
-        key = f"{deployment.graph} {deployment.name if alone else group_of(deployment.options)}"
+        key = f"{deployment.graph} {group_of(deployment.options) or deployment.name}"
         known = placed.get(key)
         placed[key] = deployment if known is None else _joined(known, deployment)
         if known is not None:
@@ -37,11 +36,11 @@ def group_of(options: NodeOptions) -> str:
     """Equal for nodes that share a replica; empty for one that is alone.
 
     Nodes with GPUs are joined only on request: one that asks for a whole GPU has it to itself,
-    and Ray puts fractions of several replicas on one GPU by itself."""
+    and Ray puts fractions of several replicas on one GPU."""
     if options.placement.together:
         return f"together {options.placement.together}"
     alone = options.fuse == "never" or options.scale or options.batch or options.max_concurrency
-    if alone or options.resources.gpus or options.resources.accelerator:
+    if alone or options.resources.gpus or options.placement.apart:
         return ""
     asked = (options.resources, options.placement, options.env or {})
     return json.dumps([as_data(one) for one in asked], sort_keys=True)

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from umbel.cli import call, check, plan, run, show
+from umbel.cli import call, check, down, plan, run, show, up
 from umbel.cli.reporting import report_error
 from umbel.graph.errors import UmbelError
 
@@ -19,10 +19,12 @@ _DESCRIPTIONS = {
     "show": f"Draw the graphs. {_FILE}",
     "plan": f"Tell what shares a process, what gets its own replicas, and why. {_FILE}",
     "run": f"Serve graphs over HTTP and gRPC until Ctrl-C. {_FILE}",
+    "up": f"Serve graphs on a Ray cluster, where they stay. {_FILE}",
+    "down": "Take graphs off a Ray cluster.",
     "call": "Send one request to a graph; the answer is printed, its path on stderr.",
 }
 
-VERBS = (check, show, plan, run, call)
+VERBS = (check, show, plan, run, up, down, call)
 """Modules with ``add(subparsers)``, in the order of ``umbel --help``."""
 
 

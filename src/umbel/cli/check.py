@@ -6,8 +6,11 @@ import argparse
 from typing import Any
 
 from umbel.cli import files
+from umbel.cli.pools import add_pools, pools_of
 from umbel.cli.reporting import print_findings
+from umbel.graph import passes
 from umbel.graph.findings import has_errors
+from umbel.graph.pool_checks import pool_findings
 
 
 def add(verbs: Any) -> None:
@@ -15,14 +18,20 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser("check", help="all findings, each with file:line and a fix")
     verb.add_argument("files", nargs="+", metavar="FILE")
     verb.add_argument("--json", action="store_true", help="findings as JSON on stdout")
+    add_pools(verb)
     verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; 1 if one of them is an error."""
     loaded = files.load(arguments.files)
-    print_findings(loaded.findings, as_json=arguments.json)
-    failed = has_errors(loaded.findings)
+    found = loaded.findings
+    pools = pools_of(arguments)
+    if not has_errors(found):
+        plan = passes.plan(loaded.program, pools)
+        found += tuple(pool_findings(plan, unknown="error" if arguments.pools else "warning"))
+    print_findings(found, as_json=arguments.json)
+    failed = has_errors(found)
     if not failed and not arguments.json:
         names = ", ".join(loaded.program.served)
         print(f"ok: {names}")
