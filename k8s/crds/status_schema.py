@@ -113,6 +113,7 @@ _COMMON: dict[str, Schema] = {
 STATUS: dict[str, Schema] = {
     "InferenceService": {
         **an_object(
+            (),
             **_COMMON,
             address=ADDRESS,
             canaryStatuses=a_list(CANARY),
@@ -124,8 +125,8 @@ STATUS: dict[str, Schema] = {
         ),
         "x-kubernetes-preserve-unknown-fields": True,
     },
-    "InferenceGraph": an_object(**_COMMON, deploymentMode=STRING),
-    "TrainedModel": an_object(**_COMMON, address=ADDRESS),
+    "InferenceGraph": an_object((), **_COMMON, deploymentMode=STRING),
+    "TrainedModel": an_object((), **_COMMON, address=ADDRESS),
     "ServingRuntime": {"type": "object"},
     "ClusterServingRuntime": {"type": "object"},
 }

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from umbel.graph import portable, serve_scaling
 from umbel.graph.ir import Graph
 from umbel.graph.options import Scale
 from umbel.graph.plan import Deployment, Plan
 from umbel.graph.steps import GraphName
+from umbel.k8s.manifests.documents import as_yaml
 
 BUILDER = "umbel.serving.declared_application:build"
 """What Ray Serve imports; `umbel.serving` has to be in the image."""
@@ -79,13 +78,7 @@ def serve_config(
 
 def config_text(config: Mapping[str, Any]) -> str:
     """The configuration as YAML, for ``serveConfigV2``: byte for byte the same each time."""
-    text: str = yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=1_000_000)
-    return text
-
-
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+    return as_yaml([config]).removeprefix("---\n")
 
 
 def _application(plan: Plan, name: GraphName, options: ServeOptions) -> dict[str, Any]:
@@ -101,9 +94,6 @@ def _application(plan: Plan, name: GraphName, options: ServeOptions) -> dict[str
     mounted = route_prefix(name, options)
     if mounted != f"/{name}":
         args["mounted"] = mounted
-    scale = plan.program.graphs[name].settings.get("scale")
-    counts = [(INGRESS, scale if isinstance(scale, Scale) else Scale())]
-    counts += [(one.name, one.scale) for one in apart]
     return {
         "name": application_name(name, options),
         "route_prefix": mounted,
@@ -116,9 +106,22 @@ def _application(plan: Plan, name: GraphName, options: ServeOptions) -> dict[str
                 **serve_scaling.replicas(count),
                 "max_surge_percent": options.surge_percent,
             }
-            for deployment, count in counts
+            for deployment, count in replica_counts(plan, name).items()
         ],
     }
+
+
+def replica_counts(plan: Plan, name: GraphName) -> dict[str, Scale]:
+    """Deployment → replicas, the one that takes requests first. A model in replicas of its own
+    scales as its service asks to, unless the model asks for something else."""
+    program = plan.program.only(name)
+    asked = program.graphs[name].settings.get("scale")
+    whole = asked if isinstance(asked, Scale) else Scale()
+    counts = {INGRESS: whole}
+    for one in plan.deployments:
+        if one.graph in program.graphs:
+            counts[one.name] = whole if one.scale == Scale() else one.scale
+    return counts
 
 
 def _unscaled(graph: Graph) -> Graph:

@@ -229,6 +229,19 @@ def stricter(ours: dict[str, Any], theirs: dict[str, Any], path: str) -> Iterato
     for word in ("type", "x-kubernetes-int-or-string"):
         if ours.get(word) != theirs.get(word):
             yield f"{path}: {word} is {ours.get(word)}, KServe's {theirs.get(word)}"
+    yield from narrower(ours, theirs, path)
+    for name, one in theirs.get("properties", {}).items():
+        if name in ours.get("properties", {}):
+            yield from stricter(ours["properties"][name], one, f"{path}.{name}")
+        elif not ours.get("x-kubernetes-preserve-unknown-fields") and ours != {"type": "object"}:
+            yield f"{path}.{name} is not known"
+    for word in ("items", "additionalProperties"):
+        if word in theirs:
+            yield from stricter(ours.get(word, {}), theirs[word], f"{path}[]")
+
+
+def narrower(ours: dict[str, Any], theirs: dict[str, Any], path: str) -> Iterator[str]:
+    """What ours demands of a value itself, and theirs does not."""
     for word in ("pattern", "minimum", "maximum", "minItems", "minLength", "maxLength", "format"):
         if word in ours and ours[word] != theirs.get(word):
             yield f"{path}: {word} {ours[word]}, KServe's {theirs.get(word)}"
@@ -240,14 +253,6 @@ def stricter(ours: dict[str, Any], theirs: dict[str, Any], path: str) -> Iterato
     keys = ours.get("x-kubernetes-list-map-keys")
     if keys and keys != theirs.get("x-kubernetes-list-map-keys"):
         yield f"{path}: a map of {keys}, KServe's {theirs.get('x-kubernetes-list-type')}"
-    for name, one in theirs.get("properties", {}).items():
-        if name in ours.get("properties", {}):
-            yield from stricter(ours["properties"][name], one, f"{path}.{name}")
-        elif not ours.get("x-kubernetes-preserve-unknown-fields") and ours != {"type": "object"}:
-            yield f"{path}.{name} is not known"
-    for word in ("items", "additionalProperties"):
-        if word in theirs:
-            yield from stricter(ours.get(word, {}), theirs[word], f"{path}[]")
 
 
 def needed(schema: dict[str, Any]) -> set[str]:

@@ -1,0 +1,143 @@
+"""Pod templates of a Ray cluster's head and workers: non-root, read-only, no token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from umbel.k8s.manifests.options import ClusterOptions
+from umbel.k8s.manifests.workloads import HANDED_ON, Group, Object, Workload
+
+SERVE_PORT = 8000
+METRICS_PORT = 8080
+NAME_LABEL = "umbel.dev/name"
+KIND_LABEL = "umbel.dev/kind"
+MANAGED = {"app.kubernetes.io/managed-by": "umbel"}
+
+USER = 1000
+
+CONTAINER_SECURITY: Object = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+POD_SECURITY: Object = {
+    "fsGroup": USER,
+    "runAsGroup": USER,
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+ENVIRONMENT: Mapping[str, str] = {
+    "HOME": "/tmp",  # noqa: S108 - the pod's own emptyDir, the only place it can write to
+    "OMP_NUM_THREADS": "1",
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_LOG_TO_STDERR": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+"""What makes Ray Serve quick, and keep to the pod."""
+
+DRAIN_S = 60
+"""Seconds a worker has to end its requests before it is killed."""
+
+
+def labels_of(workload: Workload) -> dict[str, str]:
+    """The labels of every object and pod of a resource."""
+    return {**workload.labels, NAME_LABEL: workload.name, KIND_LABEL: workload.kind, **MANAGED}
+
+
+def head_template(workload: Workload, options: ClusterOptions) -> Object:
+    """The head's pod: Ray's own processes. No replica runs there (``num-cpus: 0``)."""
+    size = {"cpu": options.head_cpu, "memory": options.head_memory}
+    container = {
+        **_container("ray-head", workload, options, {"requests": size, "limits": size}),
+        "ports": [
+            _port("gcs-server", 6379),
+            _port("dashboard", 8265),
+            _port("metrics", METRICS_PORT),
+            _port("serve", SERVE_PORT),
+        ],
+        "startupProbe": _tcp(6379, period_s=2, failures=60),
+        "livenessProbe": _tcp(6379, period_s=10, failures=6),
+        "readinessProbe": _tcp(8265, period_s=5, failures=3),
+    }
+    spec = {**_placement(workload, for_head=True), **_pod([container], [])}
+    return {"metadata": _metadata(workload), "spec": spec}
+
+
+def worker_template(workload: Workload, group: Group, options: ClusterOptions) -> Object:
+    """A worker's pod: as large as one replica of the group's deployment."""
+    own = workload.container
+    env = [*(own.get("env") or ()), *workload.env]
+    given = {one["name"] for one in env}
+    env += [{"name": n, "value": v} for n, v in ENVIRONMENT.items() if n not in given]
+    container = {
+        **_container("ray-worker", workload, options, group.resources),
+        "env": env,
+        "ports": [_port("metrics", METRICS_PORT), _port("serve", SERVE_PORT)],
+        "startupProbe": _tcp(METRICS_PORT, period_s=2, failures=150),
+        "livenessProbe": _tcp(METRICS_PORT, period_s=10, failures=6),
+        "readinessProbe": {
+            "httpGet": {"path": "/-/healthz", "port": SERVE_PORT},
+            "periodSeconds": 5,
+            "failureThreshold": 1,
+            "timeoutSeconds": 2,
+        },
+        "lifecycle": {"preStop": {"exec": {"command": ["ray", "stop"]}}},
+    }
+    if own.get("envFrom"):
+        container["envFrom"] = own["envFrom"]
+    container["volumeMounts"] += [*(own.get("volumeMounts") or ()), *workload.mounts]
+    placement = _placement(workload)
+    volumes = [*placement.pop("volumes", []), *workload.volumes]
+    spec = {**placement, **_pod([container], volumes)}
+    spec["serviceAccountName"] = workload.account or workload.ray_name
+    spec["automountServiceAccountToken"] = False
+    grace = workload.pod.get("terminationGracePeriodSeconds")
+    spec["terminationGracePeriodSeconds"] = DRAIN_S if grace is None else grace
+    return {"metadata": _metadata(workload), "spec": spec}
+
+
+def _placement(workload: Workload, *, for_head: bool = False) -> Object:
+    """The fields that say where pods run; the head needs no GPU node, volume or claim."""
+    names = ("imagePullSecrets", "priorityClassName") if for_head else HANDED_ON
+    return {name: workload.pod[name] for name in names if workload.pod.get(name)}
+
+
+def _metadata(workload: Workload) -> Object:
+    component = workload.pod if workload.kind == "InferenceService" else {}
+    labels = {**labels_of(workload), **(component.get("labels") or {})}
+    annotations = dict(component.get("annotations") or {})
+    return {"labels": labels, **({"annotations": annotations} if annotations else {})}
+
+
+def _pod(containers: list[Object], volumes: list[Any]) -> Object:
+    return {
+        "containers": containers,
+        "securityContext": POD_SECURITY,
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes],
+    }
+
+
+def _container(
+    name: str, workload: Workload, options: ClusterOptions, resources: Mapping[str, Any]
+) -> Object:
+    return {
+        "name": name,
+        "image": workload.image(options.image),
+        "imagePullPolicy": options.image_pull_policy,
+        "env": [{"name": key, "value": value} for key, value in ENVIRONMENT.items()],
+        "resources": resources,
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - see ENVIRONMENT
+    }
+
+
+def _port(name: str, number: int) -> Object:
+    return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def _tcp(port: int, *, period_s: int, failures: int) -> Object:
+    return {"tcpSocket": {"port": port}, "periodSeconds": period_s, "failureThreshold": failures}

@@ -1,0 +1,133 @@
+"""KubeRay's RayService for one resource."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from umbel.k8s.manifests.options import ClusterOptions
+from umbel.k8s.manifests.pods import SERVE_PORT, head_template, labels_of, worker_template
+from umbel.k8s.manifests.serve_config import ServeOptions, config_text, serve_config
+from umbel.k8s.manifests.workloads import Group, Object, Workload
+
+
+def ray_service(
+    workload: Workload, options: ClusterOptions, config: Mapping[str, Any] | None = None
+) -> Object:
+    """The RayService. ``config`` replaces the Serve configuration of the workload's own plan,
+    where a rollout has several applications."""
+    groups = workload.groups()
+    served = config if config is not None else own_config(workload)
+    spec: Object = {
+        "serveConfigV2": config_text(served),
+        # With no worker left, the proxy on the head holds requests until one has started.
+        "excludeHeadPodFromServeSvc": all(group.replicas.min > 0 for group in groups),
+        "upgradeStrategy": _upgrade(options),
+        "serveService": _service(workload),
+        "rayClusterConfig": _cluster(workload, groups, options),
+    }
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayService",
+        "metadata": metadata(workload, workload.ray_name),
+        "spec": spec,
+    }
+
+
+def own_config(workload: Workload) -> dict[str, Any]:
+    """The Serve configuration of a resource alone: one application, at the root of its host.
+    Each replica reserves the CPUs of a pod, so that it gets one, as KServe's do."""
+    config = serve_config(workload.plan, ServeOptions(rooted=True), port=SERVE_PORT)
+    ingress = workload.groups()[0]
+    for application in config["applications"]:
+        application["deployments"][0]["ray_actor_options"] = {"num_cpus": ingress.cpus}
+    return config
+
+
+def metadata(workload: Workload, name: str) -> Object:
+    """Metadata of an object that goes when its resource goes."""
+    data: Object = {"name": name, "namespace": workload.namespace, "labels": labels_of(workload)}
+    if workload.uid:
+        data["ownerReferences"] = [
+            {
+                "apiVersion": workload.api_version,
+                "kind": workload.kind,
+                "name": workload.name,
+                "uid": workload.uid,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ]
+    return data
+
+
+def _service(workload: Workload) -> Object:
+    """The Service ``NAME`` on port 80, as KServe's; KubeRay points it at the cluster that
+    serves. The port has to be called ``serve``."""
+    port = {"name": "serve", "port": 80, "targetPort": SERVE_PORT, "protocol": "TCP"}
+    return {
+        "metadata": {"name": workload.name, "labels": labels_of(workload)},
+        "spec": {"type": "ClusterIP", "ports": [port]},
+    }
+
+
+def _upgrade(options: ClusterOptions) -> Object:
+    if not options.gateway_class:
+        return {"type": "NewCluster"}
+    steps = {
+        "gatewayClassName": options.gateway_class,
+        "maxSurgePercent": 100,
+        "stepSizePercent": 25,
+        "intervalSeconds": 10,
+    }
+    return {"type": "NewClusterWithIncrementalUpgrade", "clusterUpgradeOptions": steps}
+
+
+def _cluster(workload: Workload, groups: tuple[Group, ...], options: ClusterOptions) -> Object:
+    spec: Object = {
+        "rayVersion": options.ray_version,
+        "enableInTreeAutoscaling": True,
+        "autoscalerOptions": {
+            "version": "v2",
+            "upscalingMode": "Default",
+            "idleTimeoutSeconds": options.idle_timeout_s,
+        },
+        "headGroupSpec": {
+            "rayStartParams": {"dashboard-host": "0.0.0.0", "num-cpus": "0"},  # noqa: S104
+            "serviceType": "ClusterIP",
+            "template": head_template(workload, options),
+        },
+        "workerGroupSpecs": [_group(workload, group, options) for group in groups],
+    }
+    if options.token_auth:
+        spec["authOptions"] = {"mode": "token"}
+    if options.tls:
+        spec["tlsOptions"] = {"enabled": True}
+    if options.redis_address:
+        spec["gcsFaultToleranceOptions"] = _fault_tolerance(options)
+    return spec
+
+
+def _fault_tolerance(options: ClusterOptions) -> Object:
+    found: Object = {"redisAddress": options.redis_address}
+    if options.redis_secret:
+        key = {"name": options.redis_secret, "key": "password"}
+        found["redisPassword"] = {"valueFrom": {"secretKeyRef": key}}
+    return found
+
+
+def _group(workload: Workload, group: Group, options: ClusterOptions) -> Object:
+    least, most = group.replicas.min, group.replicas.ceiling
+    params: dict[str, str] = {}
+    if group.accelerator:
+        params["resources"] = f'"{{\\"accelerator_type:{group.accelerator}\\": 1}}"'
+    return {
+        "groupName": group.name,
+        "replicas": least,
+        "minReplicas": least,
+        # A change rolls by starting new replicas first.
+        "maxReplicas": most + max(1, math.ceil(most / 4)),
+        "rayStartParams": params,
+        "template": worker_template(workload, group, options),
+    }
