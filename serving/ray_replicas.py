@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
+from ray import serve
+
 from umbel.graph.errors import NodeFailed, ServingError, UmbelError
+from umbel.graph.implementations import ModelPool
 from umbel.graph.ir import Graph, Node
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName, NodeName
@@ -23,30 +25,18 @@ from umbel.serving.http_app import HttpApp
 from umbel.serving.load_policy import LoadGauge
 from umbel.serving.mount import Mount
 from umbel.serving.node_loading import load_node
+from umbel.serving.pool_endpoint import PoolEndpoint
+from umbel.serving.ray_model_states import SharedStates
+from umbel.serving.ray_pools import RemotePool
 from umbel.serving.replica_ingress import serve_directly
 from umbel.serving.replica_loopback import listen_on_loopback
+from umbel.serving.request_wire import Wire, from_wire, to_wire
 from umbel.serving.wire import HttpRequest
 
 log = logging.getLogger("umbel")
 
 LARGE = 8 * 1024 * 1024
 """Bytes of arrays from which a call goes through Ray's object store: below, gRPC is quicker."""
-
-Wire = tuple[str, float | None, dict[str, str], tuple[tuple[str, str], ...]]
-"""A request context on its way: id, seconds left, headers, header list."""
-
-
-def to_wire(context: RequestContext) -> Wire:
-    """What of a context another process needs. Deadlines travel as seconds left, since clocks
-    of two machines differ."""
-    return (context.id, context.remaining(), dict(context.headers), context.header_list)
-
-
-def from_wire(wire: Wire) -> RequestContext:
-    """The context in the other process."""
-    id_, left, headers, header_list = wire
-    deadline = None if left is None else time.monotonic() + left
-    return RequestContext(id_, deadline, headers, header_list)
 
 
 class NodeReplica:
@@ -136,19 +126,31 @@ class GraphReplica:
         for deployment in plan.deployments:
             for node in deployment.nodes:
                 handle = deployments[deployment.name]
-                self._remote[deployment.graph, node] = RemoteNode(node, handle)
+                code = plan.program.graphs[deployment.graph].nodes[node].code
+                kind = RemotePool if isinstance(code, ModelPool) else RemoteNode
+                self._remote[deployment.graph, node] = kind(node, handle)
         self._host = GraphHost(plan, version, self._find_remote)
         self._models = HostedModels(self._host)
         inner_path = Mount(plan.program.served[0], mounted).inner_path if mounted else str
         self._app = HttpApp(self._host, body_limit=body_limit, inner_path=inner_path)
         self._gauge = LoadGauge()
+        self._states = SharedStates(self._host.states, serve.get_replica_context().deployment)
+        await self._states.start()
         await self._host.start()
+        for endpoint in self._host.every_endpoint():
+            remote = self._remote.get((endpoint.name, next(iter(endpoint.graph.nodes), "")))
+            if isinstance(endpoint, PoolEndpoint) and isinstance(remote, RemotePool):
+                endpoint.everywhere = remote.everywhere
         serve_directly(self._app)
         process_tuning.settle()
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """This replica's load, for Ray Serve's autoscaler."""
         return self._gauge.read(self._host.metrics.answered)
+
+    def apply_model_state(self, graph: str, model: str, ready: bool) -> None:
+        """A model was loaded or unloaded through another replica."""
+        self._host.states.apply(graph, model, ready)
 
     def _find_remote(self, graph: Graph, node: Node) -> Handle | None:
         return self._remote.get((graph.name, node.name))
@@ -183,6 +185,7 @@ class GraphReplica:
         return self._app
 
     async def __del__(self) -> None:
+        self._states.close()
         await self._host.close()
 
 

@@ -100,9 +100,11 @@ def deploy(plan: Plan, *, version: str, body_limit: int, replicas: int = 1) -> N
     """
     from ray import serve
 
+    from umbel.serving import ray_model_states
     from umbel.serving.graph_host import GraphNotStarted
     from umbel.serving.ray_applications import application
 
+    ray_model_states.forget(plan.program.graphs)
     targets: list[Any] = []
     for name in plan.program.served:
         built = application(plan, name, version=version, body_limit=body_limit, replicas=replicas)

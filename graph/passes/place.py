@@ -17,7 +17,8 @@ def place(plan: Plan) -> Plan:
     and with where each runs."""
     placed: dict[str, Deployment] = {}
     for deployment in plan.deployments:
-        key = f"{deployment.graph} {group_of(deployment.options) or deployment.name}"
+        alone = deployment.routed_by or not group_of(deployment.options)
+        key = f"{deployment.graph} {deployment.name if alone else group_of(deployment.options)}"
         known = placed.get(key)
         placed[key] = deployment if known is None else _joined(known, deployment)
         if known is not None:
