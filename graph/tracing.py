@@ -23,8 +23,12 @@ from umbel.graph.value_types import ANY, ValueType
 if TYPE_CHECKING:
     from umbel.graph.graph_definitions import GraphDefinition
 
-_PACKAGE = f"{Path(__file__).resolve().parent}/"
-_LINKED = f"{Path(__file__).parent}/"
+_DECLARING = tuple(
+    f"{folder.parent}/{name}/"
+    for folder in (Path(__file__).resolve().parent, Path(__file__).parent)
+    for name in ("graph", "transformers", "explainers")
+)
+"""The folders, as they are and through links, whose functions declare nodes for their caller."""
 _active: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("umbel_trace", default=None)
 
 S = TypeVar("S", bound=Step)
@@ -36,11 +40,11 @@ def active_trace() -> Trace | None:
 
 
 def caller_place() -> Place:
-    """The first frame outside this package: the line of the user's file that is running."""
+    """The first frame outside those folders: the line of the user's file that is running."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((_PACKAGE, _LINKED, "<")):
+        if not name.startswith((*_DECLARING, "<")):
             return Place(name, frame.f_lineno, frame.f_code.co_name)
         frame = frame.f_back
     return Place()
