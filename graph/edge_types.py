@@ -37,8 +37,8 @@ _ITERABLE = frozenset({"any", "list", "json", "ndarray", "torch"})
 def misfit(source: ValueType, port: ValueType, bound: dict[str, Dim]) -> str:
     """Why ``source`` does not fit ``port``, or an empty string. Binds the port's axis names. A
     stream fits where its items do; a list may stand for a stream."""
-    if port.stream and not source.stream and source.form not in _ITERABLE:
-        return f"expected {port}, got {source}"
+    if port.stream and not source.stream:
+        return "" if source.form in _ITERABLE else f"expected {port}, got {source}"
     source, port = source.item, port.item
     if source == ANY or port.form == "any" or source.form == "any":
         return ""

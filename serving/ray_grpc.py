@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from ray import exceptions
@@ -24,6 +25,7 @@ from umbel.serving.grpc_protocol.settings import GrpcSettings
 from umbel.serving.loop_thread import LoopThread
 from umbel.serving.protocols.error_bodies import model_not_found
 from umbel.serving.ray_applications import INGRESS
+from umbel.serving.ray_streams import remote_items
 from umbel.serving.request_wire import to_wire
 
 if TYPE_CHECKING:
@@ -94,6 +96,21 @@ class RayModels:
             answered: bytes = value
             return answered
         raise value
+
+    async def answers(
+        self, model: str, request: bytes, context: RequestContext
+    ) -> AsyncGenerator[bytes, None]:
+        """The responses to one request of a stream, by a replica. Raises as ``answer`` does."""
+        graph = self._graphs.get(model)
+        if graph is None:
+            raise model_not_found(model)
+        call = self._handles[graph].options(stream=True).answers
+        try:
+            async with aclosing(remote_items(call, graph, request, to_wire(context))) as items:
+                async for item in items:
+                    yield item
+        except exceptions.RayActorError as error:
+            raise NotReady(f"the replica of {graph!r} ended before it answered") from error
 
     async def close(self) -> None:
         """Let go of the replicas."""

@@ -15,6 +15,7 @@ from umbel.graph.implementations import ModelPool
 from umbel.graph.ir import Graph, Node
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName, NodeName
+from umbel.nodes.item_streams import Items
 from umbel.nodes.loaded import Handle, LoadedNode
 from umbel.nodes.request_context import RequestContext, enter
 from umbel.serving import process_tuning, replica_devices, shipping
@@ -28,6 +29,7 @@ from umbel.serving.node_loading import load_node
 from umbel.serving.pool_endpoint import PoolEndpoint
 from umbel.serving.ray_model_states import SharedStates
 from umbel.serving.ray_pools import RemotePool
+from umbel.serving.ray_streams import remote_items, sent_items
 from umbel.serving.replica_ingress import serve_directly
 from umbel.serving.replica_loopback import listen_on_loopback
 from umbel.serving.request_wire import Wire, from_wire, to_wire
@@ -68,6 +70,16 @@ class NodeReplica:
         handle = self._others.get(deployment.name)
         return RemoteNode(node.name, handle) if handle else self._nodes.get(node.name)
 
+    async def stream(
+        self, node: str, values: dict[str, Any], wire: Wire
+    ) -> AsyncGenerator[tuple[bool, Any], None]:
+        """The items of a node that yields, each as ``call`` gives its value."""
+        self._answered += 1
+        context = from_wire(wire)
+        code: Any = self._nodes[node]
+        async for item in sent_items(lambda: code.stream(values, context), context, node):
+            yield item
+
     async def call(self, node: str, values: dict[str, Any], wire: Wire) -> tuple[bool, Any]:
         """``(True, value)``, or ``(False, error)``: an error of umbel's own tree, which every
         process can read. A node's own exception stays in this replica's log."""
@@ -97,6 +109,11 @@ class RemoteNode:
         self._node = node
         self._call = deployment.call
         self._call_by_reference = deployment.options(_by_reference=True).call
+        self._stream = deployment.options(stream=True).stream
+
+    def stream(self, values: dict[str, Any], context: RequestContext) -> Items:
+        """The items of a node that yields."""
+        return remote_items(self._stream, self._node, values, to_wire(context))
 
     async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
         large = sum(getattr(value, "nbytes", 0) for value in values.values()) > LARGE
@@ -168,6 +185,17 @@ class GraphReplica:
         except Exception:
             log.exception("%s failed (request %s)", method, context.id)
             return False, ServingError(f"internal server error (request {context.id})"), context
+
+    async def answers(
+        self, graph: str, request: bytes, wire: Wire
+    ) -> AsyncGenerator[tuple[bool, Any], None]:
+        """The responses to one request of gRPC's ``ModelStreamInfer``, each as ``(True,
+        response)``, or ``(False, error)`` at the end."""
+        context = from_wire(wire)
+        async for item in sent_items(
+            lambda: self._models.answers(graph, request, context), context, graph
+        ):
+            yield item
 
     async def exchange(
         self, method: str, path: str, query: str, headers: tuple[tuple[str, str], ...], body: bytes

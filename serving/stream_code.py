@@ -19,6 +19,7 @@ from umbel.graph.steps import Call, StepId, Subgraph
 from umbel.nodes.item_streams import END, Items
 from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.request_context import NodeCall, RequestContext
+from umbel.nodes.streaming_node import StreamingNode
 from umbel.serving.call_policy import CallPolicy, policy_of
 from umbel.serving.compiled_step import CompiledStep
 from umbel.serving.node_failures import as_failure
@@ -44,6 +45,8 @@ def compile_stream_call(graph: CompiledGraph, index: int, step: Call) -> Compile
     name, policy = graph.graph.name, policy_of(node.options)
     mapped = _mapped_port(step.args, graph.streams, {p for p, t in types.items() if t.stream})
     yields = node.signature.outputs[0].type.stream
+    elsewhere = not isinstance(handle, StreamingNode)
+    collected = [p for p, ref in step.args if ref in graph.streams] if elsewhere else []
 
     async def wait(scope: Scope) -> Any:
         context = scope.context
@@ -57,6 +60,8 @@ def compile_stream_call(graph: CompiledGraph, index: int, step: Call) -> Compile
         if mapped is not None:
             once = run.opened if yields else run.called
             return run.recorded(_for_each(ready, mapped, once, flat=yields))
+        for port in collected:
+            ready[port] = await _collected(ready[port])
         if yields:
             return run.recorded(await run.opened(ready))
         return await run.whole(ready)
@@ -110,6 +115,12 @@ async def _for_each(
             async with contextlib.aclosing(value) as inner:
                 async for part in inner:
                     yield part
+
+
+async def _collected(items: Items) -> list[Any]:
+    """All items, for a node in another process: a stream does not travel."""
+    async with contextlib.aclosing(items):
+        return [item async for item in items]
 
 
 @dataclass(frozen=True)
@@ -176,9 +187,9 @@ class _Run:
             async with contextlib.aclosing(items):
                 async for item in items:
                     yield item
-        except UmbelError:
-            raise
         except Exception as error:
+            if isinstance(error, UmbelError) and not isinstance(error, UnfitInput):
+                raise
             raise self._failure(error) from error
 
     async def _patient(self, items: Items, ready: Values, policy: CallPolicy) -> Items:

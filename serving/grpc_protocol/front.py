@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import grpc
@@ -15,6 +16,7 @@ from umbel.serving.grpc_protocol import messages
 from umbel.serving.grpc_protocol.calls import context_of, trailers_of
 from umbel.serving.grpc_protocol.model_methods import METHODS, model_asked
 from umbel.serving.grpc_protocol.status_codes import status_of
+from umbel.serving.grpc_protocol.stream_infer import FINAL
 from umbel.serving.protocols.metadata import EXTENSIONS, index_row, server_metadata
 
 log = logging.getLogger("umbel")
@@ -32,6 +34,11 @@ class Models(Protocol):
         self, model: str, method: str, request: bytes, context: RequestContext
     ) -> bytes:
         """One of ``model_methods.METHODS``, by one model. Raises NotFound for an unknown one."""
+
+    def answers(
+        self, model: str, request: bytes, context: RequestContext
+    ) -> AsyncGenerator[bytes, None]:
+        """The responses to one request of ``ModelStreamInfer``. Raises as ``answer`` does."""
 
 
 class Front:
@@ -71,17 +78,22 @@ class Front:
         return serve
 
     async def _stream(self, requests: AsyncIterator[bytes], call: Any) -> AsyncIterator[bytes]:
-        """An answer for each request, in their order; an error does not end the stream."""
-        infer = self._of_model("ModelInfer")
+        """The answers to each request, in their order; an error does not end the stream."""
         async for request in requests:
             context = context_of(call)
-            response = messages.ModelStreamInferResponse()
             try:
-                response.infer_response.ParseFromString(await infer(request, context))
+                model = model_asked("ModelInfer", request)
+                async with aclosing(self._models.answers(model, request, context)) as answers:
+                    async for answer in answers:
+                        response = messages.ModelStreamInferResponse()
+                        response.infer_response.ParseFromString(answer)
+                        yield response.SerializeToString()
             except Exception as error:
+                response = messages.ModelStreamInferResponse()
                 _, response.error_message = _status(error, "ModelStreamInfer", context)
-            response.infer_response.parameters["triton_final_response"].bool_param = True
-            yield response.SerializeToString()
+                response.infer_response.id = _id_of(request)
+                response.infer_response.parameters[FINAL].bool_param = True
+                yield response.SerializeToString()
 
     def _of_model(self, method: str) -> Answer:
         async def answer(request: bytes, context: RequestContext) -> bytes:
@@ -138,6 +150,15 @@ def _status(error: Exception, method: str, context: RequestContext) -> tuple[grp
     if not isinstance(error, UmbelError):
         log.error("%s failed (request %s)", method, context.id, exc_info=error)
     return status_of(error, context.id)
+
+
+def _id_of(request: bytes) -> str:
+    """The id by which a client knows its request, empty if the request cannot be read."""
+    try:
+        found: str = messages.read_message(messages.ModelInferRequest, request).id
+    except UmbelError:
+        found = ""
+    return found
 
 
 def _serialized(message: Any) -> bytes:

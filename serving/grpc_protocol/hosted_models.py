@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.http_app import Endpoints
@@ -30,6 +31,19 @@ class HostedModels:
         if endpoint is None:
             raise model_not_found(model)
         return await model_methods.answer(endpoint, method, request, context)
+
+    async def answers(
+        self, model: str, request: bytes, context: RequestContext
+    ) -> AsyncGenerator[bytes, None]:
+        """The responses to one request of a stream. Raises NotFound for an unknown model."""
+        from umbel.serving.grpc_protocol.stream_infer import stream_infer  # needs the extra
+
+        endpoint = self._endpoints.get(model) or self._by_own_name(model)
+        if endpoint is None:
+            raise model_not_found(model)
+        async with aclosing(stream_infer(endpoint, request, context)) as answers:
+            async for answer in answers:
+                yield answer
 
     def _by_own_name(self, model: str) -> AnyEndpoint | None:
         every = (self._endpoints.get(name) for name in self._endpoints.names())

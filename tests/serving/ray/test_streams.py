@@ -1,0 +1,175 @@
+"""Streams on Ray: through HAProxy item by item, between deployments, over gRPC, and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import event_client
+from loopback_server import Client
+
+pytest.importorskip("ray.serve")
+triton = pytest.importorskip("tritonclient.grpc.aio")
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+FILE = Path(__file__).parents[2] / "graphs" / "streams.py"
+NAMES = ("spoken", "apart", "chained", "spelled", "whole", "nested", "multiples")
+PAUSE_S = 0.06
+"""Seconds between two words of these graphs."""
+
+
+class Run(NamedTuple):
+    client: Client
+    grpc: str
+    folder: Path
+
+    def was_closed(self) -> bool:
+        mark, end = self.folder / "closed", time.monotonic() + 10
+        while not mark.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        found = mark.exists()
+        mark.unlink(missing_ok=True)
+        return found
+
+
+def free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    port, grpc = free_ports()
+    folder = tmp_path_factory.mktemp("marks")
+    words = ["--port", str(port), "--grpc-port", str(grpc)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "umbel", "run", str(FILE), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "UMBEL_TEST_FOLDER": str(folder),
+        },  # fmt: skip
+    )
+    assert process.stdout is not None
+    try:
+        told = [process.stdout.readline() for _ in range(len(NAMES) + 1)]
+        assert all(line.startswith("ready ") for line in told), (told, process.communicate())
+        yield Run(Client(port), f"127.0.0.1:{grpc}", folder)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("spoken", ["A", "B", "C"]),
+        ("apart", ["A", "B", "C"]),
+        ("chained", ["0:A", "0:A1:B", "1:B2:C"]),
+        ("nested", ["0:A", "0:A1:B", "1:B2:C"]),
+        ("spelled", ["A", "B", "C"]),
+    ],
+)
+def test_an_event_for_each_item(run: Run, name: str, expected: list[str]) -> None:
+    found = event_client.events(run.client.port, f"/{name}", {"text": "a b c"})
+    assert [event.data["output"] for event in found] == expected
+    assert run.client.post(f"/{name}", {"text": "a b c"}).json == {"output": expected}
+
+
+@pytest.mark.parametrize("name", ["spoken", "apart"])
+def test_nothing_holds_an_item_back(run: Run, name: str) -> None:
+    text = "a " * 20
+    list(event_client.events(run.client.port, f"/{name}", {"text": "a"}))
+    found = list(event_client.events(run.client.port, f"/{name}", {"text": text}))
+    assert len(found) == 20
+    whole = 20 * PAUSE_S
+    assert found[0].seconds < whole / 2
+    assert found[-1].seconds - found[0].seconds > whole / 2
+
+
+@pytest.mark.parametrize("name", ["spoken", "apart"])
+def test_errors(run: Run, name: str) -> None:
+    node = "words" if name == "spoken" else "words_apart"
+    assert run.client.post(f"/{name}", {"text": "refused"}).error == "no such word"
+    failed = run.client.post(f"/{name}", {"text": "bad"}, x_request_id="r")
+    assert (failed.status, failed.error) == (500, f"node {node!r} failed (request r)")
+    body = {"text": "a bad"}
+    found = list(event_client.events(run.client.port, f"/{name}", body, x_request_id="r"))
+    assert [event.data for event in found] == [
+        {"output": "A"},
+        {"error": f"node {node!r} failed (request r)"},
+    ]
+
+
+@pytest.mark.parametrize("name", ["spoken", "apart"])
+def test_a_client_that_leaves_closes_the_generator(run: Run, name: str) -> None:
+    (run.folder / "closed").unlink(missing_ok=True)
+    found = event_client.events(run.client.port, f"/{name}", {"text": "a " * 200})
+    assert next(found).data == {"output": "A"}
+    found.close()
+    assert run.was_closed()
+
+
+@pytest.mark.parametrize("name", ["spoken", "apart"])
+def test_the_deadline_ends_a_stream(run: Run, name: str) -> None:
+    (run.folder / "closed").unlink(missing_ok=True)
+    body = {"text": "a " * 200}
+    found = list(
+        event_client.events(run.client.port, f"/{name}", body, x_request_timeout_seconds="0.5")
+    )
+    assert found[-1].data == {"error": f"the deadline passed while {name!r} answered"}
+    assert run.was_closed()
+
+
+def asked(model: str, words: str, id: str) -> dict[str, Any]:
+    given = triton.InferInput("text", [1], "BYTES")
+    given.set_data_from_numpy(np.array([words.encode()], object))
+    return {"model_name": model, "inputs": [given], "request_id": id}
+
+
+async def test_grpc_streams(run: Run) -> None:
+    async def sent() -> AsyncIterator[dict[str, Any]]:
+        yield asked("spoken", "a b", "1")
+        yield asked("apart", "c bad", "2")
+        yield asked("whole", "d e", "3")
+
+    found: list[Any] = []
+    async with triton.InferenceServerClient(run.grpc) as client:
+        async for result, error in client.stream_infer(sent()):
+            value = error.message() if error else result.as_numpy("output-0")[0].decode()
+            found.append(value)
+    assert found[:3] == ["A", "B", "C"]
+    assert found[3].startswith("node 'words_apart' failed (request ")
+    assert found[4:] == ["D E"]
+
+
+async def test_a_grpc_client_that_leaves_closes_the_generator(run: Run) -> None:
+    (run.folder / "closed").unlink(missing_ok=True)
+
+    async def sent() -> AsyncIterator[dict[str, Any]]:
+        yield asked("apart", "a " * 200, "1")
+        await asyncio.sleep(30)
+
+    async with triton.InferenceServerClient(run.grpc) as client:
+        responses = client.stream_infer(sent())
+        async for _ in responses:
+            responses.cancel()
+            break
+    assert await asyncio.to_thread(run.was_closed)
