@@ -64,7 +64,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             **os.environ,
             "RAY_USAGE_STATS_ENABLED": "0",
             "UMBEL_TEST_FOLDER": str(folder),
-        },  # fmt: skip
+        },
     )
     assert process.stdout is not None
     try:
