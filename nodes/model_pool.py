@@ -2,7 +2,8 @@
 
 How large a model is: what its user said, the size of its file, and what the process grew by
 while it was opened, the largest of them. The first model of a format also loads its library, so
-its growth is not counted; and growth beyond many times the file is not the model's.
+its growth is not counted; and growth beyond many times the file is not the model's. A model that
+was never opened is expected to be as large for its file as others of its format were.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ _MOST_GROWTH = 16
 """Times its file's size that a model is taken to grow to in memory, and 1 MiB: formats may be
 compressed, and other requests use memory meanwhile."""
 
+_REMEMBERED = 99
+"""Models of a format from which the size of the next is expected."""
+
 
 @dataclass(frozen=True)
 class FetchedModel:
@@ -53,7 +57,7 @@ class ModelFiles:
 
     def __init__(self, node: Node, code: ModelPool) -> None:
         self._node, self._pool = node, code
-        self._formats_seen: set[str] = set()
+        self._growth: dict[str, list[float]] = {}
 
     def find(self, name: str) -> ModelFile:
         """Where the model called ``name`` lies. Raises NotFound."""
@@ -62,7 +66,7 @@ class ModelFiles:
             raise NotFound(f"Model with name {clip(name)} does not exist.")
         return known
 
-    async def prepare(self, name: str) -> tuple[FetchedModel, int]:
+    async def prepare(self, name: str) -> tuple[FetchedModel, int, int]:
         """Fetch the model's file. Raises NotFound, or NotReady with the reason."""
         code = self.find(name)
         try:
@@ -70,7 +74,8 @@ class ModelFiles:
         except DeclarationError as error:
             raise _not_loaded(name, error) from error
         least = max(size, self._pool.declared.get(name, 0))
-        return FetchedModel(code, path, size), least
+        times = self._growth.get(code.format) or [1.0]
+        return FetchedModel(code, path, size), least, int(size * sum(times) / len(times))
 
     async def open(self, name: str, prepared: FetchedModel) -> tuple[LoadedNode, int]:
         """The model as a node, with the bytes it is taken to use. Raises NotReady."""
@@ -94,10 +99,14 @@ class ModelFiles:
         before = _memory()
         loaded = load(node, prepared.path)
         grown = _memory() - before
-        known = prepared.code.format in self._formats_seen
-        self._formats_seen.add(prepared.code.format)
-        most = _MOST_GROWTH * prepared.size + (1 << 20)
-        return loaded, max(prepared.size, min(grown, most) if known else 0)
+        growth = self._growth.get(prepared.code.format)
+        if growth is None:
+            self._growth[prepared.code.format] = []
+            return loaded, prepared.size
+        size = max(prepared.size, min(grown, _MOST_GROWTH * prepared.size + (1 << 20)))
+        if grown > 0:  # else it fits into memory that an earlier model has left
+            growth[:] = [*growth[-_REMEMBERED:], size / max(prepared.size, 1)]
+        return loaded, size
 
     async def close(self, value: LoadedNode) -> None:
         """Close a model's node."""

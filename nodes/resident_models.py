@@ -56,8 +56,9 @@ class _Load(Generic[T]):
 class Source(Protocol[T, P]):
     """Where models come from. ``P`` is a model that is on this machine and not in memory."""
 
-    async def prepare(self, name: str) -> tuple[P, int]:
-        """The model's files with the bytes it will take at least. Raises NotFound."""
+    async def prepare(self, name: str) -> tuple[P, int, int]:
+        """The model's files with the bytes it will take at least, and probably. Raises
+        NotFound."""
 
     async def open(self, name: str, prepared: P) -> tuple[T, int]:
         """The model in memory with the bytes it takes."""
@@ -170,8 +171,8 @@ class ResidentModels(Generic[T, P]):
 
     async def _load(self, name: str, load: _Load[T]) -> None:
         try:
-            prepared, least = await self.source.prepare(name)
-            needed = max(least, self._measured.get(name, 0))
+            prepared, least, probably = await self.source.prepare(name)
+            needed = max(least, self._measured.get(name) or min(probably, self.budget))
             if least > self.budget:
                 raise NotReady(
                     f"model {name!r} takes at least {least:,} bytes, and all models of its pool "

@@ -87,7 +87,7 @@ class FaceSource:
     def __init__(self, node: Node, code: ModelPool) -> None:
         self.files = ModelFiles(node, code)
 
-    async def prepare(self, name: str) -> tuple[FetchedModel, int]:
+    async def prepare(self, name: str) -> tuple[FetchedModel, int, int]:
         """Fetch the model's file."""
         return await self.files.prepare(name)
 
