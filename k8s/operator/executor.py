@@ -7,8 +7,9 @@ before it is deployed; a status says only what was seen before this pass wrote a
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from umbel.k8s.operator import kinds
@@ -22,6 +23,9 @@ from umbel.k8s.operator.settings import FINALIZER, MANAGER
 from umbel.k8s.operator.world import Key, Raw, World
 
 log = logging.getLogger("umbel.operator")
+
+AT_ONCE = 16
+"""Resources that are written to at the same time."""
 
 
 class Executor:
@@ -37,29 +41,34 @@ class Executor:
     async def make_so(self, world: World, desired: Desired) -> bool:
         """One pass. True if it wrote anything or met a conflict: look again."""
         before, self._now = self.writes, world.now
-        clean = True
-        for outcome in desired.outcomes:
-            clean &= await self._tried(outcome.key, self._prepare(outcome))
+        clean = await self._each(desired.outcomes, self._prepare)
         live = [app for app in world.applications.values() if app.status != "DELETING"]
         observed = {app.name: app for app in live}
         if world.reachable and clean and route_changes(desired.applications, observed):
             self.writes += 1
             await self._serve.write(desired.applications)
-        for outcome in desired.outcomes:
-            clean &= await self._tried(outcome.key, self._conclude(outcome))
+        clean &= await self._each(desired.outcomes, self._conclude)
         keys = {outcome.key for outcome in desired.outcomes}
         self._written = {key: known for key, known in self._written.items() if key in keys}
         return not clean or self.writes > before
 
-    async def _tried(self, key: Key, work: Any) -> bool:
+    async def _each(
+        self, outcomes: Iterable[Outcome], work: Callable[[Outcome], Awaitable[None]]
+    ) -> bool:
         """False where one resource's writes were refused: the others go on."""
-        try:
-            await work
-        except Refused as error:
-            level = logging.DEBUG if error.code in (404, 409) else logging.WARNING
-            log.log(level, "%s: %s", key, error)
-            return False
-        return True
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def tried(outcome: Outcome) -> bool:
+            async with slots:
+                try:
+                    await work(outcome)
+                except Refused as error:
+                    level = logging.DEBUG if error.code in (404, 409) else logging.WARNING
+                    log.log(level, "%s: %s", outcome.key, error)
+                    return False
+                return True
+
+        return all(await asyncio.gather(*(tried(outcome) for outcome in outcomes)))
 
     async def _prepare(self, outcome: Outcome) -> None:
         if outcome.held and not _deleted(outcome.raw):

@@ -124,8 +124,8 @@ def notices(view: View) -> tuple[Notice, ...]:
     key = Key.of(view.raw)
     made = []
     ready = next(c for c in _conditions(view) if c.type == "Ready")
-    old = before.get("Ready", {}).get("status")
-    if ready.status != old:
+    old, why = before.get("Ready", {}).get("status"), before.get("Ready", {}).get("reason", "")
+    if ready.status != old or (ready.status == "False" and ready.reason != why):
         if ready.status == "True":
             made.append(Notice(key, "InferenceServiceReady", f"{key.name} is ready"))
         elif ready.status == "False":

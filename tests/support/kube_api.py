@@ -4,6 +4,7 @@ faults of a real one on demand."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -110,7 +111,10 @@ class KubeApi:
             return web.json_response(self.store.get(resource, namespace, name))
         selects = _selector(request)
         if request.query.get("watch") in ("true", "1"):
-            return await self._watch(request, resource, namespace, selects)
+            response = web.StreamResponse(headers={"content-type": "application/json"})
+            with contextlib.suppress(ConnectionError):  # whoever watched has left
+                await self._watch(request, response, resource, namespace, selects)
+            return response
         self.store.reads.append(f"{resource.plural}/{namespace}/")
         items = [one for one in self.store.objects(resource, namespace) if selects(one)]
         return web.json_response(
@@ -125,18 +129,18 @@ class KubeApi:
     async def _watch(
         self,
         request: web.Request,
+        response: web.StreamResponse,
         resource: Resource,
         namespace: str,
         selects: Callable[[Object], bool],
-    ) -> web.StreamResponse:
+    ) -> None:
         seen = int(request.query.get("resourceVersion") or self.store.version)
-        response = web.StreamResponse(headers={"content-type": "application/json"})
         await response.prepare(request)
         cut = self._cut
         if seen < self.store.oldest:
             gone = {"kind": "Status", "code": 410, "reason": "Expired"}
             await response.write(json.dumps({"type": "ERROR", "object": gone}).encode() + b"\n")
-            return response
+            return
         while not cut.is_set():
             for change in list(self.store.since(seen, resource)):
                 where = change.object["metadata"].get("namespace", "")
@@ -147,7 +151,6 @@ class KubeApi:
             await self.store.wait(max(seen, self.store.version), 0.2)
             if seen < self.store.oldest:
                 break
-        return response
 
     async def _write(
         self,
