@@ -1,0 +1,51 @@
+"""Everything `umbel check` would say about one object of a cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from umbel.graph.checks import check
+from umbel.graph.findings import Finding, has_errors
+from umbel.graph.inference import infer
+from umbel.k8s.translate import translate
+
+Raw = Mapping[str, Any]
+
+FILE = "request"
+"""The name findings have for the object that came."""
+
+MODEL_MISSING = "UMB-G240"
+"""Whether a model is there is for the replica to find out: nothing is read here."""
+
+OUTSIDE = frozenset({"UMB-K129"})
+"""Findings that only tell that another resource was not looked at."""
+
+
+def findings_of(raw: Raw, others: Sequence[Raw] | None = None) -> tuple[Finding, ...]:
+    """The findings about ``raw``. ``others`` are what it may refer to in its cluster: services,
+    runtimes, settings; None where nobody looked, and then nothing is said to be missing.
+
+    Reads no file, URL, class or Secret that the object names.
+    """
+    texts = [(FILE, _text(raw))]
+    # A folder that holds nothing: relative paths in a cluster's object lead nowhere here.
+    texts += [(f"other-{number}", _text(one)) for number, one in enumerate(others or ())]
+    translated = translate(texts)
+    found = [one for one in translated.findings if one.place.file == FILE]
+    if not has_errors(translated.findings):
+        found += [
+            one
+            for one in check(infer(translated.program))
+            if one.place.file == FILE and one.code != MODEL_MISSING
+        ]
+    if others is None:
+        found = [one for one in found if one.code not in OUTSIDE]
+    return tuple(dict.fromkeys(found))
+
+
+def _text(raw: Raw) -> str:
+    metadata = {k: v for k, v in (raw.get("metadata") or {}).items() if k != "managedFields"}
+    whole = {k: v for k, v in raw.items() if k != "status"}
+    return json.dumps({**whole, "metadata": metadata}, default=str)
