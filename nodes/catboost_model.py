@@ -44,6 +44,11 @@ class CatBoostModel:
             (self._columns.port(),), (Port("output", ValueType("ndarray", output)),)
         )
 
+    @property
+    def underlying(self) -> Any:
+        """The library's own object, for what looks inside the model."""
+        return self._model
+
     def predict(self, x: Any) -> Any:
         """What the method gives, first axis the rows. Raises UnfitInput."""
         rows = self._columns.table(x) if self._categories else self._columns.array(x)

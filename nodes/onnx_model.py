@@ -19,6 +19,7 @@ from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.model_inputs import in_order, taken
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
+from umbel.nodes.onnx_columns import TableFeed, named_columns
 from umbel.nodes.shapes import Bound
 
 SUFFIXES = (".onnx",)
@@ -39,7 +40,8 @@ _FAULTS_OF_INPUTS = (faults.InvalidArgument,)
 
 class OnnxModel:
     """One session. A single input is called ``x``, several bear the file's own names, and
-    several outputs are a dict by the file's names."""
+    several outputs are a dict by the file's names. Where the file tells its columns' names, a
+    table of them is the one input ``x``."""
 
     def __init__(self, session: onnxruntime.InferenceSession, outputs: Sequence[str]) -> None:
         self._session = session
@@ -49,6 +51,11 @@ class OnnxModel:
         self._ports = tuple(
             Port("x" if single else node.name, _value_type(node)) for node in session.get_inputs()
         )
+        own = [Port(node.name, _value_type(node)) for node in session.get_inputs()]
+        columns = named_columns(session.get_modelmeta().custom_metadata_map, own)
+        self._table = None if columns is None else TableFeed(columns, own)
+        if self._table is not None:
+            self._ports = (self._table.port(),)
         given = {node.name: _value_type(node) for node in session.get_outputs()}
         if len(self._outputs) == 1:
             ports: tuple[Port, ...] = (Port("output", given[self._outputs[0]]),)
@@ -58,13 +65,8 @@ class OnnxModel:
 
     def predict(self, **values: Any) -> Any:
         """The outputs as numpy. Raises UnfitInput where an input does not fit the model."""
-        bound: Bound = {}
-        feed = {
-            name: taken(value, port.type, port.name, bound)
-            for name, value, port in zip(
-                self._names, in_order(values, self._ports), self._ports, strict=True
-            )
-        }
+        given = in_order(values, self._ports)
+        feed = self._feed(given) if self._table is None else self._table.feed(given[0])
         try:
             results = self._session.run(self._outputs, feed)
         except _FAULTS_OF_INPUTS as error:
@@ -73,6 +75,13 @@ class OnnxModel:
             ) from None
         ready = [_plain(result) for result in results]
         return ready[0] if len(ready) == 1 else dict(zip(self._outputs, ready, strict=True))
+
+    def _feed(self, given: Sequence[Any]) -> dict[str, Any]:
+        bound: Bound = {}
+        return {
+            name: taken(value, port.type, port.name, bound)
+            for name, value, port in zip(self._names, given, self._ports, strict=True)
+        }
 
 
 def open_model(code: ModelFile) -> OnnxModel:

@@ -62,6 +62,8 @@ class SklearnModel:
     """
 
     def __init__(self, estimator: Any, method: str) -> None:
+        self.underlying = estimator
+        """The fitted estimator, for explainers that look inside the model."""
         self._call = getattr(estimator, method)
         names = getattr(estimator, "feature_names_in_", None)
         self._columns = Columns(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import io
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ SETTINGS = {
     "dtype": "the inputs' dtype (default: floats as the model's weights, integers as they come)",
     **PERMISSIONS,
 }
+
+_reading = threading.Lock()
+"""torch.export reads one file at a time; nodes are loaded in threads, several at once."""
 
 _SHAPE_ERRORS = (
     "shapes cannot be multiplied",
@@ -78,6 +82,15 @@ class TorchModel:
         self._module, self._device = module, device
         self._dtype, self._weights = dtype, weights
         self._inputs = signature.inputs if signature is not None else (Port("x"),)
+
+    @property
+    def underlying(self) -> Any:
+        """The module itself, for explainers that look inside the model."""
+        return self._module
+
+    def tensor(self, value: Any) -> torch.Tensor:
+        """A value of the model's only input as the module takes it. Raises UnfitInput."""
+        return self._tensor(value, self._inputs[0], {})
 
     def predict(self, **values: Any) -> Any:
         """The module's answer. Raises UnfitInput where an input does not fit the model."""
@@ -173,7 +186,8 @@ def _exported(path: Path, allowed: Permission) -> Any:
             allowed.open(path, f"a .pt2 file that holds more than data ({more})").close()
         else:
             allowed.vouched(path)
-        return torch.export.load(str(path))
+        with _reading:
+            return torch.export.load(str(path))
     except DeclarationError:
         raise
     except Exception as error:  # torch's loader raises whatever it stumbles over

@@ -43,6 +43,11 @@ class XGBoostModel:
             (self._columns.port(),), (Port("output", ValueType("ndarray", dtype, shape)),)
         )
 
+    @property
+    def underlying(self) -> Any:
+        """The library's own object, for explainers that look inside the model."""
+        return self._booster
+
     def predict(self, x: Any) -> Any:
         """What the method gives, first axis the rows. Raises UnfitInput."""
         rows = self._columns.array(x)

@@ -60,7 +60,10 @@ IN_ONE_FILE = frozenset(
 )
 """Libraries of one format or one method: the file that knows the library is the only one."""
 
-MORE_FILES: dict[str, frozenset[str]] = {}
+MORE_FILES: dict[str, frozenset[str]] = {
+    # Exporting is another matter than serving, and pulls in torch.onnx.
+    "torch": frozenset({"nodes/conversion/torch_programs.py"}),
+}
 """Library → further files that may import it. Each with its reason."""
 
 PURE = frozenset({"pydantic", "yaml"})

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from umbel.cli import call, check, down, plan, run, show, up
+from umbel.cli import call, check, convert, down, plan, run, show, up
 from umbel.cli.reporting import report_error
 from umbel.graph.errors import UmbelError
 
@@ -21,10 +21,11 @@ _DESCRIPTIONS = {
     "run": f"Serve graphs over HTTP and gRPC until Ctrl-C. {_FILE}",
     "up": f"Serve graphs on a Ray cluster, where they stay. {_FILE}",
     "down": "Take graphs off a Ray cluster.",
+    "convert": "Write a model in another format; kept only if both give the same answers.",
     "call": "Send one request to a graph; the answer is printed, its path on stderr.",
 }
 
-VERBS = (check, show, plan, run, up, down, call)
+VERBS = (check, show, plan, run, up, down, call, convert)
 """Modules with ``add(subparsers)``, in the order of ``umbel --help``."""
 
 

@@ -1,0 +1,1 @@
+"""Saved models in another format, accepted only where both give the same answers."""
