@@ -95,6 +95,16 @@ class PortClaim:
         os.close(self.file)
 
 
+def running() -> list[tuple[int, RunRecord]]:
+    """The living runs of this user on this machine, by port."""
+    found = []
+    for path in sorted(_folder().glob("port-*.json")):
+        record = _read(path)
+        if record is not None and record.is_alive():
+            found.append((int(path.stem.removeprefix("port-")), record))
+    return found
+
+
 def _lock(file: int, path: Path, port: int, patience_s: float) -> None:
     end = time.monotonic() + patience_s
     while True:

@@ -17,6 +17,7 @@ from umbel.graph.steps import GraphName
 from umbel.serving.embedded_ray import EmbeddedRay
 from umbel.serving.grpc_protocol.settings import GrpcSettings
 from umbel.serving.ray_settings import Counted, RaySettings
+from umbel.serving.replica_states import StatesTold
 from umbel.serving.supervised_run import RunScope
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def serve_on_ray(
     wanted = replicas or replicas_for(len(plan.program.served))
     ray = EmbeddedRay(settings, run_id=scope.run_id, folder=scope.folder)
     ray.before_start = lambda: _refuse_impossible(plan, settings, wanted)
-    with contextlib.ExitStack() as afterwards, ray:
+    with contextlib.ExitStack() as afterwards, ray, StatesTold(scope.folder):
         deploy(plan, version=version, body_limit=body_limit, replicas=wanted)
         for name in plan.program.served:
             await_answer(scope.host, scope.port, f"/{name}{readiness_path(plan, name)}")

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from umbel.cli import call, check, convert, down, plan, run, show, up
+from umbel.cli import call, check, convert, down, plan, run, show, status, up
 from umbel.cli.reporting import report_error
 from umbel.graph.errors import UmbelError
 
@@ -19,13 +19,14 @@ _DESCRIPTIONS = {
     "show": f"Draw the graphs. {_FILE}",
     "plan": f"Tell what shares a process, what gets its own replicas, and why. {_FILE}",
     "run": f"Serve graphs over HTTP and gRPC until Ctrl-C. {_FILE}",
+    "status": "Tell how many replicas of each deployment are wanted and how many are ready.",
+    "convert": "Write a model in another format; kept only if both give the same answers.",
     "up": f"Serve graphs on a Ray cluster, where they stay. {_FILE}",
     "down": "Take graphs off a Ray cluster.",
-    "convert": "Write a model in another format; kept only if both give the same answers.",
     "call": "Send one request to a graph; the answer is printed, its path on stderr.",
 }
 
-VERBS = (check, show, plan, run, up, down, call, convert)
+VERBS = (check, show, plan, run, status, up, down, call, convert)
 """Modules with ``add(subparsers)``, in the order of ``umbel --help``."""
 
 
