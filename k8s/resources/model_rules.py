@@ -18,6 +18,9 @@ from umbel.k8s.resources.trained_model import TrainedModelSpec
 
 TRAINED_MODEL_SCHEMES = ("s3", "gs", "https", "http")
 
+SCHEMES_HERE = ("", "file", "hf")
+"""What a laptop has. KServe's webhook takes none of them for a trained model."""
+
 Service = Resource[InferenceServiceSpec]
 
 
@@ -64,13 +67,16 @@ def trained_model_findings(
     yield from name_findings(model, "UMB-K401")
     uri = model.spec.model.storage_uri
     path: Path = ("spec", "model", "storageUri")
-    if uri.partition("://")[0] not in TRAINED_MODEL_SCHEMES and not model.is_broken(path):
+    scheme = uri.partition("://")[0] if "://" in uri else ""
+    if scheme not in TRAINED_MODEL_SCHEMES and not model.is_broken(path):
+        here = scheme in SCHEMES_HERE
         yield model.finding(
-            "error",
+            "warning" if here else "error",
             "UMB-K402",
             path,
             f"the storage URI must start with one of "
-            f"{', '.join(f'{one}://' for one in TRAINED_MODEL_SCHEMES)}; got {uri!r}",
+            f"{', '.join(f'{one}://' for one in TRAINED_MODEL_SCHEMES)}; got {uri!r}"
+            f"{', which umbel reads and a cluster refuses' if here else ''}",
             "put the model there, or give it an InferenceService of its own",
         )
     wanted = model.spec.inference_service

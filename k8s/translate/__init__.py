@@ -20,6 +20,7 @@ from umbel.k8s.translate.inference_graphs import translate_graph
 from umbel.k8s.translate.inference_services import translate_service
 from umbel.k8s.translate.names import Names, is_stopped
 from umbel.k8s.translate.router_config import router_headers
+from umbel.k8s.translate.trained_models import misplaced, trained_models_of, translate_pool
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,12 @@ def _graphs(
     for service in loaded.inference_services:
         if is_stopped(service):
             continue
-        made, problems = translate_service(service, names, loaded)
+        models = trained_models_of(service, loaded)
+        if models:
+            made, problems = translate_pool(service, names, models)
+        else:
+            made, problems = translate_service(service, names, loaded)
+            problems = [*problems, *misplaced(service, loaded)]
         graphs.update({graph.name: graph for graph in made})
         served.append(made[0].name)
         findings += problems

@@ -179,8 +179,8 @@ class _Maker:
         if component is not None:
             options = replace(
                 options,
-                batch=_batch(component),
-                resources=_resources(component),
+                batch=batch_of(component),
+                resources=resources_of(component),
                 fuse=self._fuse(),
             )
         return Node(NodeName(name), kind, code, signature, options, self._place(kind))
@@ -260,7 +260,7 @@ class _Maker:
         self.findings.append(self.service.finding("warning", code, path, message, fix))
 
 
-def _batch(component: Component) -> Batch | None:
+def batch_of(component: Component) -> Batch | None:
     """KServe's batcher. Its defaults: 32 rows, 5,000 ms."""
     batcher = component.batcher
     if batcher is None:
@@ -268,7 +268,8 @@ def _batch(component: Component) -> Batch | None:
     return Batch(batcher.max_batch_size or 32, float(batcher.max_latency or 5000))
 
 
-def _resources(predictor: Predictor) -> Resources:
+def resources_of(predictor: Predictor) -> Resources:
+    """What a replica of the predictor reserves."""
     blocks = predictor.model_blocks
     container = blocks[0][1] if blocks else predictor.custom_container
     if container is None:
