@@ -16,10 +16,9 @@ from umbel.k8s.operator import kinds
 from umbel.k8s.operator.cluster import Cluster, Refused, merge_patch
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Notice, Outcome
-from umbel.k8s.operator.ray_serve import RayServe
 from umbel.k8s.operator.revisions import digest_of
-from umbel.k8s.operator.routing import route_changes
 from umbel.k8s.operator.settings import FINALIZER, MANAGER
+from umbel.k8s.operator.target import Serving
 from umbel.k8s.operator.world import Key, Raw, World
 
 log = logging.getLogger("umbel.operator")
@@ -32,8 +31,8 @@ class Executor:
     """Writes. ``writes`` counts those of its lifetime. It remembers the last status it wrote
     for each resource, since an API server may leave out what its CRD does not know."""
 
-    def __init__(self, cluster: Cluster, serve: RayServe) -> None:
-        self._cluster, self._serve = cluster, serve
+    def __init__(self, cluster: Cluster, serving: Serving) -> None:
+        self._cluster, self._serving = cluster, serving
         self._written: dict[Key, tuple[Any, Any]] = {}
         self._now = ""
         self.writes = 0
@@ -42,11 +41,8 @@ class Executor:
         """One pass. True if it wrote anything or met a conflict: look again."""
         before, self._now = self.writes, world.now
         clean = await self._each(desired.outcomes, self._prepare)
-        live = [app for app in world.applications.values() if app.status != "DELETING"]
-        observed = {app.name: app for app in live}
-        if world.reachable and clean and route_changes(desired.applications, observed):
-            self.writes += 1
-            await self._serve.write(desired.applications)
+        if clean:
+            self.writes += await self._serving.make_so(world, desired)
         clean &= await self._each(desired.outcomes, self._conclude)
         keys = {outcome.key for outcome in desired.outcomes}
         self._written = {key: known for key, known in self._written.items() if key in keys}

@@ -1,7 +1,8 @@
 """An InferenceGraph → its application and its status.
 
 The services it names run inside its application, in the revision that answers under their own
-URL. A service whose traffic is divided is called over HTTP, so that its canary gets its share.
+URL. A service whose traffic is divided is called over HTTP, so that its canary gets its share;
+so is every service with KubeRay, where each has a Ray cluster of its own.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ class _GraphPlan:
     ) -> None:
         if service.serving is None:
             missing.append(f"the service {name} is not ready")
-        elif service.divided:
+        elif service.divided or self.settings.target == "kuberay":
             url = self.settings.url(self.key.namespace, name)
             typed = loaded(document(service.key, service.serving))
             urls[name] = url + predict_path(typed.inference_services[0], typed)

@@ -45,6 +45,18 @@ EVENT = Kind("Event", "", "v1", "events")
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 RAY_SERVICE = Kind("RayService", "ray.io", "v1", "rayservices")
 
+MADE = (
+    ACCOUNT,
+    Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
+    Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
+    RAY_SERVICE,
+    Kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes"),
+    Kind("Ingress", "networking.k8s.io", "v1", "ingresses"),
+    Kind("Service", "", "v1", "services"),
+    Kind("ServiceMonitor", "monitoring.coreos.com", "v1", "servicemonitors"),
+)
+"""What a resource comes to with KubeRay."""
+
 WATCHED = (SERVICE, GRAPH, MODEL, RUNTIME, CLUSTER_RUNTIME)
 """A change of one of these is a reason to look again."""
 

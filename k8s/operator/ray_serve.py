@@ -13,16 +13,14 @@ from typing import Any
 
 import aiohttp
 
-from umbel.graph.errors import UmbelError
 from umbel.k8s.operator.compiling import BUILDER, INGRESS
+from umbel.k8s.operator.desired import Desired
+from umbel.k8s.operator.routing import route_changes
 from umbel.k8s.operator.settings import OperatorSettings
-from umbel.k8s.operator.world import Key, Owner, ServeApplication
+from umbel.k8s.operator.target import ServeUnavailable
+from umbel.k8s.operator.world import Key, Owner, ServeApplication, World
 
 PATH = "/api/serve/applications/"
-
-
-class ServeUnavailable(UmbelError):
-    """Ray's dashboard cannot be reached, or will not take the configuration."""
 
 
 class RayServe:
@@ -41,6 +39,15 @@ class RayServe:
             if app is not None:
                 found[name] = app
         return found
+
+    async def make_so(self, world: World, desired: Desired) -> int:
+        """One ``PUT`` for everything, if anything differs."""
+        live = [app for app in world.applications.values() if app.status != "DELETING"]
+        observed = {app.name: app for app in live}
+        if not world.reachable or not route_changes(desired.applications, observed):
+            return 0
+        await self.write(desired.applications)
+        return 1
 
     async def write(self, applications: Iterable[Mapping[str, Any]]) -> None:
         """Deploy exactly these of the operator's own, and nothing else differently. What others

@@ -15,7 +15,7 @@ def bare(raw: Raw) -> dict[str, object]:
     metadata = {
         key: value
         for key, value in raw["metadata"].items()
-        if key in ("name", "namespace", "annotations", "labels", "creationTimestamp")
+        if key in ("name", "namespace", "annotations", "labels", "creationTimestamp", "uid")
     }
     rest = {key: value for key, value in raw.items() if key not in ("metadata", "status")}
     return {**rest, "metadata": metadata}

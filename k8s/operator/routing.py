@@ -62,7 +62,7 @@ def _staying(
     linger_s: float,
     holder: str,
 ) -> Iterable[ServeApplication]:
-    settled = world.settled.get(route, 0.0) >= linger_s
+    settled = world.settled.get(holder, 0.0) >= linger_s
     current = holder_of(observed, route)
     moving = current is None or current.name != holder
     for app in observed.values():

@@ -39,7 +39,8 @@ class OperatorSettings:
     """Port of Serve's proxies, where no Serve runs yet (target ``ray``)."""
 
     url_host: str = "{name}.{namespace}.svc.cluster.local"
-    """Host of ``status.url`` (target ``kuberay``)."""
+    """Host of ``status.address.url``, and of ``status.url`` where nothing leads in from
+    outside (target ``kuberay``)."""
 
     name: str = "umbel"
     """This operator's name. It owns the Serve applications that carry it, and no others."""
@@ -68,8 +69,9 @@ class OperatorSettings:
         return not self.namespaces or namespace in self.namespaces
 
     def route(self, namespace: str, name: str) -> str:
-        """The path below which a resource answers on a shared Ray cluster."""
-        return f"/{namespace}/{name}"
+        """The path below which a resource answers: on a shared Ray cluster, below its names; on
+        one of its own, everywhere."""
+        return f"/{namespace}/{name}" if self.target == "ray" else "/"
 
     def url(self, namespace: str, name: str) -> str:
         """Where clients reach a resource."""

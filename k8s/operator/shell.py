@@ -17,14 +17,17 @@ from typing import Any
 
 import kopf
 
+from umbel.k8s.manifests import RenderOptions
 from umbel.k8s.operator import kinds
 from umbel.k8s.operator.cluster import Cluster, sign_in
 from umbel.k8s.operator.executor import Executor
+from umbel.k8s.operator.kuberay import KubeRay
 from umbel.k8s.operator.lease import Leadership
 from umbel.k8s.operator.loop import ReconcileLoop
 from umbel.k8s.operator.ray_serve import RayServe
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.snapshot import CONFIG, Observer
+from umbel.k8s.operator.target import Serving
 
 log = logging.getLogger("umbel.operator")
 
@@ -39,18 +42,21 @@ class _Patience:
 async def run(
     settings: OperatorSettings,
     *,
+    options: RenderOptions | None = None,
     ray_token: str = "",
     ray_token_file: str = "",
     liveness: str | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT. ``liveness``: URL to answer at, as
     ``http://0.0.0.0:8080/healthz``."""
-    serve = RayServe(settings, ray_token, ray_token_file)
     identity = f"{socket.gethostname()}_{os.getpid()}"
     async with Cluster() as cluster:
         leadership = Leadership(cluster, settings, identity)
-        executor = Executor(cluster, serve)
-        observer = Observer(cluster, serve, settings)
+        serving: Serving = RayServe(settings, ray_token, ray_token_file)
+        if settings.target == "kuberay":
+            serving = KubeRay(cluster, settings, options or RenderOptions())
+        executor = Executor(cluster, serving)
+        observer = Observer(cluster, serving, settings)
         loop = ReconcileLoop(observer, executor, leadership, settings)
         work = asyncio.create_task(loop.run(), name="reconcile loop")
         try:
@@ -77,8 +83,9 @@ def _registry(loop: ReconcileLoop, settings: OperatorSettings) -> kopf.OperatorR
     async def wake(**_: Any) -> None:
         loop.wake()
 
+    watched = [*kinds.WATCHED, *([kinds.RAY_SERVICE] if settings.target == "kuberay" else [])]
     kopf.on.login(registry=registry)(login)
-    for kind in kinds.WATCHED:
+    for kind in watched:
         kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(wake)
 
     def is_ours(**given: Any) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from umbel.k8s.operator import credentials, kinds
 from umbel.k8s.operator.cluster import Cluster
-from umbel.k8s.operator.ray_serve import RayServe, ServeUnavailable
 from umbel.k8s.operator.settings import OperatorSettings
+from umbel.k8s.operator.target import ServeUnavailable, Serving
 from umbel.k8s.operator.world import Raw, ServeApplication, World
 
 log = logging.getLogger("umbel.operator")
@@ -23,9 +23,9 @@ class Observer:
     """Takes snapshots. Between them it remembers one thing: since when a route has had its
     holder, by this process's clock."""
 
-    def __init__(self, cluster: Cluster, serve: RayServe, settings: OperatorSettings) -> None:
-        self._cluster, self._serve, self._settings = cluster, serve, settings
-        self._since: dict[str, tuple[str, float]] = {}
+    def __init__(self, cluster: Cluster, serving: Serving, settings: OperatorSettings) -> None:
+        self._cluster, self._serving, self._settings = cluster, serving, settings
+        self._since: dict[str, float] = {}
 
     async def snapshot(self) -> World:
         """The world as it is. Raises ``ClusterUnavailable`` and ``Refused``."""
@@ -86,20 +86,13 @@ class Observer:
 
     async def _applications(self) -> tuple[Mapping[str, ServeApplication], bool]:
         try:
-            return await self._serve.read(), True
+            return await self._serving.read(), True
         except ServeUnavailable as error:
             log.warning("%s", error)
             return {}, False
 
     def _settled(self, applications: Iterable[ServeApplication]) -> dict[str, float]:
         now = time.monotonic()
-        holders = {
-            app.route: app.name for app in applications if app.route is not None and app.runs
-        }
-        self._since = {
-            route: self._since[route]
-            if self._since.get(route, ("", 0.0))[0] == name
-            else (name, now)
-            for route, name in holders.items()
-        }
-        return {route: now - since for route, (_, since) in self._since.items()}
+        holders = [app.name for app in applications if app.route is not None and app.runs]
+        self._since = {name: self._since.get(name, now) for name in holders}
+        return {name: now - since for name, since in self._since.items()}

@@ -40,12 +40,12 @@ class FakeCluster:
     process: asyncio.subprocess.Process | None = None
     arguments: list[str] = field(default_factory=list)
 
-    async def start_operator(self, *arguments: str) -> None:
+    async def start_operator(self, *arguments: str, target: str = "ray") -> None:
         """Start it; ``arguments`` come after those that every test needs."""
         config = self.folder / "kubeconfig"
         config.write_text(self.api.kubeconfig())
         self.arguments = list(arguments)
-        words = [*COMMAND, "--target", "ray", "--poll", "0.1"]
+        words = [*COMMAND, "--target", target, "--poll", "0.1"]
         words += ["--linger", "0.3", "--dashboard-url", self.serve.url, *arguments]
         with (self.folder / "operator.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(

@@ -38,6 +38,8 @@ RESOURCES = (
     ),
     Resource("apps", "v1", "controllerrevisions", "ControllerRevision"),
     Resource("ray.io", "v1", "rayservices", "RayService", True, True),
+    Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
+    Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
     Resource("coordination.k8s.io", "v1", "leases", "Lease"),
     Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CRD", False),
     Resource("", "v1", "namespaces", "Namespace", False),
