@@ -6,8 +6,8 @@ from typing import Any
 
 from ray import serve
 
-from umbel.graph import serve_scaling
-from umbel.graph.options import NodeOptions, Scale
+from umbel.graph import reservations, serve_placement, serve_scaling
+from umbel.graph.options import Scale
 from umbel.graph.plan import Deployment, Plan
 from umbel.graph.steps import GraphName
 from umbel.serving import ray_pools, shipping
@@ -38,7 +38,9 @@ def application(
     apart: dict[str, Any] = {}
     for deployment, explains in explainers_last(part):
         others = dict(apart) if explains else {}
-        apart[deployment.name] = _node_deployment(deployment, payload, others)
+        own = reservations.of_deployment(part, deployment)
+        reserved = serve_placement.deployment_options(own, deployment.options.env)
+        apart[deployment.name] = _node_deployment(deployment, reserved, payload, others)
     scale = part.program.graphs[name].settings.get("scale")
     graph = serve.deployment(
         name=INGRESS,
@@ -50,7 +52,7 @@ def application(
         max_ongoing_requests=IN_FLIGHT,
         max_constructor_retry_count=1,
         health_check_period_s=5,
-        ray_actor_options={"num_cpus": 0.1},
+        **serve_placement.deployment_options(reservations.of_graph(part, name)),
         graceful_shutdown_timeout_s=20,
     )(serve.ingress()(GraphReplica))
     return graph.bind(payload, version, body_limit, apart, mounted)
@@ -66,12 +68,14 @@ def explainers_last(plan: Plan) -> list[tuple[Deployment, bool]]:
     return sorted(pairs, key=lambda pair: pair[1])
 
 
-def _node_deployment(deployment: Deployment, payload: bytes, others: dict[str, Any]) -> Any:
+def _node_deployment(
+    deployment: Deployment, reserved: dict[str, Any], payload: bytes, others: dict[str, Any]
+) -> Any:
     return serve.deployment(
         name=deployment.name,
         max_ongoing_requests=deployment.options.max_concurrency or in_flight(deployment),
         max_constructor_retry_count=1,
-        ray_actor_options=actor_options(deployment.options),
+        **reserved,
         **serve_scaling.replicas(deployment.scale),
         **ray_pools.routing(deployment),
     )(NodeReplica).bind(payload, deployment.graph, deployment.nodes, others)
@@ -80,20 +84,3 @@ def _node_deployment(deployment: Deployment, payload: bytes, others: dict[str, A
 def in_flight(deployment: Deployment) -> int:
     """Requests that a replica of nodes may have in flight."""
     return ray_pools.IN_FLIGHT if deployment.routed_by else IN_FLIGHT
-
-
-def actor_options(options: NodeOptions) -> dict[str, Any]:
-    """What one replica of a node reserves, in Ray's words."""
-    resources = options.resources
-    wanted: dict[str, Any] = {"num_cpus": 0.1 if resources.cpus is None else resources.cpus}
-    if resources.gpus:
-        wanted["num_gpus"] = resources.gpus
-    if resources.memory:
-        wanted["memory"] = resources.memory
-    if resources.accelerator:
-        wanted["accelerator_type"] = resources.accelerator
-    if resources.custom:
-        wanted["resources"] = dict(resources.custom)
-    if options.env:
-        wanted["runtime_env"] = dict(options.env)
-    return wanted

@@ -25,6 +25,7 @@ from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.http_app import HttpApp
 from umbel.serving.load_policy import LoadGauge
 from umbel.serving.mount import Mount
+from umbel.serving.neutral_pickling import Parcel, on_host, tensor_on_host
 from umbel.serving.node_loading import load_node
 from umbel.serving.pool_endpoint import PoolEndpoint
 from umbel.serving.ray_model_states import SharedStates
@@ -54,6 +55,7 @@ class NodeReplica:
         listen_on_loopback()
         replica_devices.hide_others()
         plan = shipping.unpack(payload)
+        self._mixed = has_environments(plan)
         declared = plan.program.graphs[GraphName(graph)].nodes
         self._gauge, self._answered = LoadGauge(), 0
         self._nodes: dict[str, LoadedNode] = {}
@@ -68,7 +70,7 @@ class NodeReplica:
         if deployment is None:
             return None
         handle = self._others.get(deployment.name)
-        return RemoteNode(node.name, handle) if handle else self._nodes.get(node.name)
+        return RemoteNode(node.name, handle, self._mixed) if handle else self._nodes.get(node.name)
 
     async def stream(
         self, node: str, values: dict[str, Any], wire: Wire
@@ -88,7 +90,8 @@ class NodeReplica:
         self._answered += 1
         try:
             with self._explained.during(node, context):
-                return True, await self._nodes[node](values, context)
+                value = tensor_on_host(await self._nodes[node](values, context))
+                return True, Parcel(value) if self._mixed else value
         except UmbelError as error:
             return False, error
         except Exception:
@@ -101,12 +104,12 @@ class NodeReplica:
 
 
 class RemoteNode:
-    """The engine's handle of a node in another deployment."""
+    """The engine's handle of a node in another deployment. ``mixed``: environments differ."""
 
     inline = False
 
-    def __init__(self, node: str, deployment: Any) -> None:
-        self._node = node
+    def __init__(self, node: str, deployment: Any, mixed: bool = False) -> None:
+        self._node, self._mixed = node, mixed
         self._call = deployment.call
         self._call_by_reference = deployment.options(_by_reference=True).call
         self._stream = deployment.options(stream=True).stream
@@ -118,7 +121,10 @@ class RemoteNode:
     async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
         large = sum(getattr(value, "nbytes", 0) for value in values.values()) > LARGE
         call = self._call_by_reference if large else self._call
-        done, value = await call.remote(self._node, values, to_wire(context))
+        sent: Any = on_host(values)
+        if self._mixed:
+            sent = Parcel(sent)
+        done, value = await call.remote(self._node, sent, to_wire(context))
         if done:
             return value
         raise value
@@ -140,12 +146,15 @@ class GraphReplica:
         replica_devices.hide_others()
         plan = shipping.unpack(payload)
         self._remote: dict[tuple[str, str], Handle] = {}
+        mixed = has_environments(plan)
         for deployment in plan.deployments:
             for node in deployment.nodes:
                 handle = deployments[deployment.name]
                 code = plan.program.graphs[deployment.graph].nodes[node].code
-                kind = RemotePool if isinstance(code, ModelPool) else RemoteNode
-                self._remote[deployment.graph, node] = kind(node, handle)
+                if isinstance(code, ModelPool):
+                    self._remote[deployment.graph, node] = RemotePool(node, handle)
+                else:
+                    self._remote[deployment.graph, node] = RemoteNode(node, handle, mixed)
         self._host = GraphHost(plan, version, self._find_remote)
         self._models = HostedModels(self._host)
         inner_path = Mount(plan.program.served[0], mounted).inner_path if mounted else str
@@ -215,6 +224,12 @@ class GraphReplica:
     async def __del__(self) -> None:
         self._states.close()
         await self._host.close()
+
+
+def has_environments(plan: Plan) -> bool:
+    """Whether replicas of the plan run in different environments, with libraries of different
+    versions."""
+    return any(deployment.options.env for deployment in plan.deployments)
 
 
 def part_of(plan: Plan, name: GraphName) -> Plan:

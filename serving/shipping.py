@@ -8,6 +8,7 @@ function typed into a session) is sent by value. Both stay within one Ray cluste
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from types import FunctionType
@@ -19,6 +20,7 @@ from umbel.graph.definitions import ClassDefinition, NodeDefinition
 from umbel.graph.implementations import PythonCode
 from umbel.graph.plan import Plan
 from umbel.graph.source import load_module
+from umbel.serving.neutral_pickling import NeutralPickler
 
 _PREFIX = "umbel_file_"
 
@@ -27,25 +29,27 @@ def pack(plan: Plan) -> bytes:
     """The plan with its code, for replicas of the same cluster."""
     buffer = io.BytesIO()
     _Pickler(buffer).dump(plan)  # type: ignore[no-untyped-call]
-    packed: bytes = cloudpickle.dumps((list(sys.path), buffer.getvalue()))  # type: ignore[no-untyped-call]
+    packed: bytes = cloudpickle.dumps((list(sys.path), sys.prefix, buffer.getvalue()))  # type: ignore[no-untyped-call]
     return packed
 
 
 def unpack(payload: bytes) -> Plan:
     """The plan that ``pack`` took. Runs the graph files it names."""
-    paths, inner = cloudpickle.loads(payload)
+    paths, prefix, inner = cloudpickle.loads(payload)
+    if prefix != sys.prefix:  # an environment of its own: the other one's packages are not for it
+        paths = [path for path in paths if not path.startswith(prefix + os.sep)]
     sys.path += [path for path in paths if path not in sys.path]
     plan: Plan = cloudpickle.loads(inner)
     return plan
 
 
-class _Pickler(cloudpickle.Pickler):
+class _Pickler(NeutralPickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, (type, FunctionType)) and obj.__module__.startswith(_PREFIX):
             file = getattr(sys.modules.get(obj.__module__), "__file__", None)
             if file and _find(Path(file), obj.__qualname__) is obj:
                 return resolve, (file, obj.__qualname__)
-        return super().reducer_override(obj)  # type: ignore[no-untyped-call]
+        return super().reducer_override(obj)
 
 
 def resolve(file: str, qualname: str) -> Any:

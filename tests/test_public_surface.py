@@ -18,6 +18,8 @@ NAMES = [
     "MissingExtra",
     "NodeFailed",
     "NotFound",
+    "Placement",
+    "Pool",
     "Retry",
     "Scale",
     "Tensor",

@@ -29,6 +29,7 @@ from umbel.graph.errors import (
 )
 from umbel.graph.model_pools import model_pool
 from umbel.graph.options import Batch, Cache, Retry, Scale
+from umbel.graph.placement import Placement, Pool
 
 
 def __getattr__(name: str) -> str:
@@ -71,6 +72,8 @@ __all__ = [
     "MissingExtra",
     "NodeFailed",
     "NotFound",
+    "Placement",
+    "Pool",
     "Retry",
     "Scale",
     "Tensor",

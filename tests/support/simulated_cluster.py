@@ -1,0 +1,93 @@
+"""Several Ray nodes on this machine with logical GPUs, and `umbel` on them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from loopback_server import Client
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def cluster(*machines: dict[str, Any]) -> Iterator[str]:
+    """The address of a cluster of these machines (``num_cpus``, ``num_gpus``, ``labels``)."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    from ray.cluster_utils import Cluster
+
+    made = Cluster()
+    try:
+        for one in machines:
+            made.add_node(object_store_memory=80_000_000, include_dashboard=False, **one)
+        yield made.address
+    finally:
+        made.shutdown()
+
+
+class Umbel:
+    """``umbel`` with a cluster's address."""
+
+    def __init__(self, address: str) -> None:
+        self.address, self.port = address, free_port()
+
+    def __call__(self, *words: str, cluster: bool = True) -> subprocess.CompletedProcess[str]:
+        where = ["--address", self.address] if cluster else []
+        return subprocess.run(
+            [sys.executable, "-m", "umbel", *words, *where],
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+    def run(
+        self, file: Path, graphs: Sequence[str], *words: str
+    ) -> contextlib.AbstractContextManager[Client]:
+        """``umbel run`` on the cluster until the block ends."""
+        return served(file, graphs, "--address", self.address, *words, port=self.port)
+
+
+@contextlib.contextmanager
+def served(
+    file: Path, graphs: Sequence[str], *words: str, port: int | None = None
+) -> Iterator[Client]:
+    """``umbel run`` until the block ends."""
+    options = ["--port", str(port or free_port()), "--no-grpc", *words]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "umbel", "run", str(file), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    told: tuple[str, str] = ("", "")
+    try:
+        for name in graphs:
+            line = process.stdout.readline().strip()
+            if not line.endswith(f"/{name}"):
+                raise AssertionError((line, process.communicate()))
+        yield Client(int(line.rsplit(":", 1)[1].partition("/")[0]))
+    finally:
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=90)
+    assert process.returncode == 0, told
+
+
+def wait_until(holds: Any, patience_s: float = 60) -> None:
+    end = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.5)
