@@ -172,7 +172,7 @@ def _open(
     request.add_header("Accept-Encoding", "identity")
     request.add_header("User-Agent", "umbel")
     _check(request.full_url, policy)
-    return _opener(policy).open(request, timeout=TIMEOUT_S)
+    return opener(policy).open(request, timeout=TIMEOUT_S)
 
 
 def _bare(url: str) -> str:
@@ -261,7 +261,7 @@ class _Https(urllib.request.HTTPSHandler):
 
 
 @functools.lru_cache(maxsize=8)
-def _opener(policy: UrlPolicy) -> urllib.request.OpenerDirector:
+def opener(policy: UrlPolicy) -> urllib.request.OpenerDirector:
     """Without file, ftp and data URLs. A proxy is asked only where private addresses are
     allowed: behind it, nobody sees which address a name means."""
     opener = urllib.request.OpenerDirector()
