@@ -48,12 +48,28 @@ class ExplainerDefinition(NodeDefinition):
             "explainer", code, read, name=name, default_name=default, options=options, place=place
         )
         self.of = of
+        self._alone: GraphDefinition | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         trace = active_trace()
         if trace is None:
-            return explaining_graph(self, None).local(*args, **kwargs)
+            self._alone = self._alone or explaining_graph(self, None)
+            return self._alone.local(*args, **kwargs)
         return self.traced(trace, self.of, args, kwargs)
+
+    def save(self, folder: str | Path) -> None:
+        """Write what the explainer is fitted to into a folder, which ``uri=`` and a service's
+        ``storageUri`` read: numbers and text, no pickle. Raises ``DeclarationError`` for an
+        explainer whose rows were not given in Python."""
+        from umbel.graph import local_runner
+
+        local_runner.current().save_explainer(self.library_code, Path(folder))
+
+    @property
+    def library_code(self) -> LibraryExplainer:
+        """The code, with its own type."""
+        assert isinstance(self.code, LibraryExplainer)  # noqa: S101  the constructor's own
+        return self.code
 
     def traced(
         self,

@@ -6,9 +6,11 @@ The package's front door installs one here.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 from umbel.graph.errors import DeclarationError
+from umbel.graph.implementations import LibraryExplainer
 from umbel.graph.ir import Node, Program
 
 
@@ -20,6 +22,9 @@ class LocalRunner(Protocol):
 
     def call_node(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The node's value, from an instance that is built once and kept."""
+
+    def save_explainer(self, code: LibraryExplainer, folder: Path) -> None:
+        """Write what an explainer is fitted to."""
 
 
 _runner: LocalRunner | None = None

@@ -23,6 +23,7 @@ from umbel.graph.errors import (
 from umbel.graph.steps import GraphName
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.engine import Engine
+from umbel.serving.explanation_verb import ExplanationVerb
 from umbel.serving.generate import Generate
 from umbel.serving.inference import Inference
 from umbel.serving.model_states import ModelStates
@@ -60,7 +61,7 @@ class Endpoint:
         self.inference = kind(engine, name, self.model)
         self._generate = Generate(self.inference)
         self.explanation = (
-            Inference(engine, graph.explainer, self.model) if graph.explainer else None
+            ExplanationVerb(engine, graph.explainer, self.model) if graph.explainer else None
         )
         self.is_router = graph.interface == "message"
         self._routes = self._router_pages() if self.is_router else self._table()
@@ -154,6 +155,7 @@ class Endpoint:
             v2: {"GET": self._when_ready(self._metadata)},
             f"{v2}/ready": {"GET": self._model_ready},
             f"{v2}/infer": {"POST": self._when_ready(self.inference.infer)},
+            f"{v2}/explain": {"POST": self._when_ready(self._explain)},
             f"{v2}/generate": {"POST": self._when_ready(self._generate.whole)},
             f"{v2}/generate_stream": {"POST": self._when_ready(self._generate.stream)},
             "/v2/repository/index": {"POST": self._index},
@@ -182,7 +184,9 @@ class Endpoint:
     async def _explain(self, request: WireRequest) -> Reply:
         if self.explanation is None:
             raise NotImplementedHere(f"{self.name!r} has no explainer")
-        return await self.explanation.predict(request, explain=True)
+        if request.path.startswith("/v2/"):
+            return await self.explanation.v2(request)
+        return await self.explanation.v1(request)
 
     async def _describe(self, request: WireRequest) -> Reply:
         return json_reply({"status": "alive", **self._model_metadata()})

@@ -7,11 +7,13 @@ import contextlib
 import inspect
 import threading
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 from umbel.graph.checks import check
 from umbel.graph.errors import CheckFailed
 from umbel.graph.findings import has_errors
+from umbel.graph.implementations import LibraryExplainer
 from umbel.graph.inference import infer
 from umbel.graph.ir import Node, Program
 from umbel.graph.passes import plan
@@ -72,6 +74,12 @@ class InProcessRunner:
                 yield item
         finally:
             self._run(stream.close())
+
+    def save_explainer(self, code: LibraryExplainer, folder: Path) -> None:
+        """Write what an explainer is fitted to: rows and settings that were given in Python."""
+        from umbel.explainers.opening import save_explainer
+
+        save_explainer(code, folder)
 
     @contextlib.contextmanager
     def _first(self, key: int) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from umbel.graph.errors import DeclarationError, MissingExtra
-from umbel.graph.implementations import ModelPool, RemoteService
+from umbel.graph.implementations import LibraryExplainer, ModelPool, RemoteService
 from umbel.graph.ir import Node
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.loading import NodeNotLoaded, load
@@ -16,7 +16,21 @@ def load_node(node: Node) -> LoadedNode:
         return _pool(node, node.code)
     if isinstance(node.code, RemoteService) and node.code.url.startswith(("grpc://", "grpcs://")):
         return _grpc_service(node, node.code)
+    if isinstance(node.code, LibraryExplainer):
+        return _explainer(node, node.code)
     return load(node)
+
+
+def _explainer(node: Node, code: LibraryExplainer) -> LoadedNode:
+    from umbel.explainers.opening import open_explainer
+
+    try:
+        opened = open_explainer(code, node.name)
+    except MissingExtra:
+        raise
+    except DeclarationError as error:
+        raise NodeNotLoaded(node.name, str(error)) from error
+    return LoadedNode(node, opened.explain, opened.close)
 
 
 def _pool(node: Node, code: ModelPool) -> LoadedNode:

@@ -21,6 +21,7 @@ from umbel.k8s.resources.component import Component
 from umbel.k8s.resources.container import Container
 from umbel.k8s.resources.inference_service import Transformer
 from umbel.k8s.resources.predictor import Model, Predictor
+from umbel.k8s.translate.library_explainers import library_explainer
 from umbel.k8s.translate.names import Names, Service, model_name
 from umbel.k8s.translate.python_classes import class_reference, constructor_arguments
 from umbel.k8s.translate.scaling import scale_of
@@ -56,16 +57,17 @@ class _Maker:
     def graphs(self) -> tuple[Graph, ...]:
         """The graphs, the served one first."""
         spec = self.service.spec
-        explainer = self._explainer()
-        inner: tuple[Graph, ...] = () if explainer is None else (explainer,)
+        inner: tuple[Graph, ...] = ()
         if spec.transformer is None:
             served = self._predictor(self.name)
         else:
             predictor = self._predictor(GraphName(f"{self.name}/predictor"))
-            inner = (predictor, *inner)
+            inner = (predictor,)
             served = self._transformed(predictor.name)
+        explainer = self._explainer(served, inner)
         if explainer is not None:
             served = replace(served, explainer=explainer.name)
+            inner = (*inner, explainer)
         return (served, *inner)
 
     def _predictor(self, name: GraphName) -> Graph:
@@ -121,19 +123,17 @@ class _Maker:
         steps = (first, pre, call, after)
         return self._graph(self.name, (steps, nodes), "payload", PAYLOAD, transformer)
 
-    def _explainer(self) -> Graph | None:
+    def _explainer(self, served: Graph, inner: tuple[Graph, ...]) -> Graph | None:
         explainer = self.service.spec.explainer
-        if explainer is None:
+        if explainer is None or not (explainer.containers or explainer.blocks):
             return None
         if not explainer.containers:
-            kinds = ", ".join(name for name, _ in explainer.blocks)
-            self._warn(
-                "UMB-K511",
-                ("spec", "explainer"),
-                f"umbel does not run the explainer block {kinds!r} yet: ':explain' answers 501",
-                "write the explainer as a Python class",
-            )
-            return None
+            codes = [node.code for one in (served, *inner) for node in one.nodes.values()]
+            model = next((code for code in codes if isinstance(code, ModelFile)), None)
+            options = NodeOptions(resources=limits_of(explainer.blocks[0][1]), fuse=self._fuse())
+            graph, findings = library_explainer(self.service, explainer, served, model, options)
+            self.findings += findings
+            return graph
         chain = self._class_steps("explainer", explainer.containers[0], ("explain",))
         name = GraphName(f"{self.name}/explainer")
         return self._graph(name, chain, "payload", PAYLOAD, explainer)
@@ -272,8 +272,11 @@ def resources_of(predictor: Predictor) -> Resources:
     """What a replica of the predictor reserves."""
     blocks = predictor.model_blocks
     container = blocks[0][1] if blocks else predictor.custom_container
-    if container is None:
-        return Resources()
+    return limits_of(container) if container else Resources()
+
+
+def limits_of(container: Container) -> Resources:
+    """The GPUs that a container asks for."""
     limits = {**container.resources.requests, **container.resources.limits}
     gpus = limits.get("nvidia.com/gpu")
     return Resources(gpus=float(str(gpus))) if gpus else Resources()

@@ -78,7 +78,8 @@ def encode_predictions(value: object) -> bytes:
 
 
 def encode_explanations(value: object) -> bytes:
-    """The reply of ``:explain``; an object that has the key already is sent as it is."""
-    if isinstance(value, Mapping) and "explanations" in value:
+    """The reply of ``:explain``; an object that has the key already is sent as it is, and so is
+    an explanation of alibi's form, as KServe's alibi server sent it."""
+    if isinstance(value, Mapping) and ("explanations" in value or {"meta", "data"} <= set(value)):
         return encode_json(value)
     return encode_json({"predictions": [], "explanations": value})

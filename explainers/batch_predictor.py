@@ -1,0 +1,103 @@
+"""The function a library calls with batches: synchronous there, the graph behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from umbel.explainers.budget import Budget, BudgetSpent
+from umbel.graph.errors import RequestFailed
+from umbel.graph.value_types import ValueType
+from umbel.nodes.descriptions import listing
+from umbel.nodes.forms import to_ndarray
+from umbel.nodes.predicting import Predictor
+
+Array = npt.NDArray[Any]
+
+_ANY_ARRAY = ValueType("ndarray")
+
+POLL_S = 0.5
+"""Seconds between two looks at the budget while a prediction is under way."""
+
+
+class BatchPredictor:
+    """One explanation's view of what it explains. Called in a thread, it runs the prediction on
+    the event loop, in as few calls as ``batch_rows`` allows, and counts it.
+
+    ``failure`` is what a prediction raised: libraries wrap or swallow errors of predictors.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        loop: asyncio.AbstractEventLoop,
+        budget: Budget,
+        batch_rows: int,
+        output: str,
+    ) -> None:
+        self._predictor, self._loop, self._budget = predictor, loop, budget
+        self._batch_rows, self._output = batch_rows, output
+        self.failure: Exception | None = None
+
+    def __call__(self, batch: Any) -> Array:
+        """The predictions of a batch, its first axis the instances."""
+        try:
+            return self._all(batch)
+        except Exception as error:
+            self.failure = self.failure or error
+            raise
+
+    def _all(self, batch: Any) -> Array:
+        self._budget.take(len(batch))
+        size = self._batch_rows
+        parts = [self._wait(batch[at : at + size]) for at in range(0, len(batch), size)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _wait(self, batch: Any) -> Array:
+        future = asyncio.run_coroutine_threadsafe(self._predict(batch), self._loop)
+        while True:
+            try:
+                return future.result(POLL_S)
+            except concurrent.futures.TimeoutError:
+                if future.done():
+                    raise
+                try:
+                    self._budget.check()
+                except BudgetSpent:
+                    future.cancel()
+                    raise
+
+    async def _predict(self, batch: Any, *, from_client: bool = False) -> Array:
+        return self._array(await self._predictor(batch, from_client=from_client), len(batch))
+
+    async def clients(self, batch: Any) -> Array:
+        """The predictions of the client's own instances: what is wrong with them is raised as
+        the client's mistake. On the loop, before the explanation starts."""
+        self._budget.used += len(batch)
+        return await self._predict(batch, from_client=True)
+
+    def _array(self, value: Any, rows: int) -> Array:
+        if isinstance(value, Mapping):
+            value = self._picked(value)
+        array = to_ndarray(value, _ANY_ARRAY, "the prediction that is explained")
+        if array.ndim == 0 or len(array) != rows:
+            raise RequestFailed(
+                f"what is explained gave predictions of shape {list(array.shape)} for {rows} "
+                "instances: an explainer needs one for each"
+            )
+        return array
+
+    def _picked(self, outputs: Mapping[str, Any]) -> Any:
+        if self._output in outputs:
+            return outputs[self._output]
+        if len(outputs) == 1 and not self._output:
+            return next(iter(outputs.values()))
+        raise RequestFailed(
+            f"what is explained has outputs {listing(outputs)}: choose one with the setting "
+            f"'output' (now {self._output!r})"
+        )
