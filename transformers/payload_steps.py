@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 
 from umbel.graph.errors import DeclarationError, InvalidInput
-from umbel.transformers.image import IMAGENET, Layout, Preparation
+from umbel.transformers.image import Layout, Preparation
 from umbel.transformers.scores import best_classes
 
 Words = str | Sequence[str]
@@ -47,10 +47,11 @@ class ImageTransformer(LabelTransformer):
 
     def __init__(  # noqa: PLR0913  one for each argument of the command line
         self,
-        resize: str = str(IMAGENET["resize"]),
-        crop: str = str(IMAGENET["crop"]),
-        mean: Words = tuple(map(str, IMAGENET["mean"])),
-        std: Words = tuple(map(str, IMAGENET["std"])),
+        *,
+        resize: str = "256",
+        crop: str = "224",
+        mean: Words = ("0.485", "0.456", "0.406"),
+        std: Words = ("0.229", "0.224", "0.225"),
         mode: str = "RGB",
         layout: str = "nchw",
         protocol: str = "v1",

@@ -78,6 +78,16 @@ def _implementations(service: Service, component: Component, path: Path) -> Iter
     given = implementations(component)
     if len(given) == 1 or service.is_broken(path):
         return
+    transformer = service.spec.transformer
+    if not given and isinstance(component, Predictor) and transformer and transformer.containers:
+        yield service.finding(
+            "warning",
+            "UMB-K210",
+            path,
+            "there is no predictor: umbel serves the transformer alone, KServe refuses this",
+            "add 'model:' with modelFormat and storageUri to have it behind the transformer",
+        )
+        return
     if any(service.is_broken((*path, name)) for name in (*FRAMEWORKS, "model", "containers")):
         return
     possible, fix = "containers", "add 'containers:' with an image"

@@ -21,6 +21,7 @@ from umbel.k8s.resources.component import Component
 from umbel.k8s.resources.container import Container
 from umbel.k8s.resources.inference_service import Transformer
 from umbel.k8s.resources.predictor import Model, Predictor
+from umbel.k8s.resources.service_rules import implementations
 from umbel.k8s.translate.library_explainers import library_explainer
 from umbel.k8s.translate.names import Names, Service, model_name
 from umbel.k8s.translate.python_classes import class_reference, constructor_arguments
@@ -60,6 +61,8 @@ class _Maker:
         inner: tuple[Graph, ...] = ()
         if spec.transformer is None:
             served = self._predictor(self.name)
+        elif not implementations(spec.predictor):
+            served = self._transformer_alone(spec.transformer)
         else:
             predictor = self._predictor(GraphName(f"{self.name}/predictor"))
             inner = (predictor,)
@@ -108,6 +111,12 @@ class _Maker:
             ),
         )
         return self._graph(name, (steps, (node,)), "tensors", MODEL_SIGNATURE, predictor)
+
+    def _transformer_alone(self, transformer: Transformer) -> Graph:
+        """No predictor: what ``preprocess`` and ``postprocess`` make of the body is the answer."""
+        container = transformer.containers[0] if transformer.containers else Container()
+        chain = self._class_steps("transformer", container, ("preprocess", "postprocess"))
+        return self._graph(self.name, chain, "payload", PAYLOAD, transformer)
 
     def _transformed(self, predictor: GraphName) -> Graph:
         transformer = self.service.spec.transformer or Transformer()
