@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from umbel.cli import call, check, convert, down, plan, run, show, status, up
+from umbel.cli import build, call, check, convert, down, k8s, plan, run, show, status, up
 from umbel.cli.reporting import report_error
 from umbel.graph.errors import UmbelError
 
@@ -20,13 +20,15 @@ _DESCRIPTIONS = {
     "plan": f"Tell what shares a process, what gets its own replicas, and why. {_FILE}",
     "run": f"Serve graphs over HTTP and gRPC until Ctrl-C. {_FILE}",
     "status": "Tell how many replicas of each deployment are wanted and how many are ready.",
+    "build": f"Write a folder that a container image is built from. {_FILE}",
     "convert": "Write a model in another format; kept only if both give the same answers.",
     "up": f"Serve graphs on a Ray cluster, where they stay. {_FILE}",
     "down": "Take graphs off a Ray cluster.",
+    "k8s": "Serve KServe's resources in a Kubernetes cluster.",
     "call": "Send one request to a graph; the answer is printed, its path on stderr.",
 }
 
-VERBS = (check, show, plan, run, status, up, down, call, convert)
+VERBS = (check, show, plan, run, status, up, down, call, convert, build, k8s)
 """Modules with ``add(subparsers)``, in the order of ``umbel --help``."""
 
 

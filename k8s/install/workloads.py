@@ -1,0 +1,104 @@
+"""The pods of an installation: the operator, and the webhooks beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from umbel.k8s.install.options import InstallOptions
+from umbel.k8s.manifests.pods import CONTAINER_SECURITY, POD_SECURITY
+
+Object = dict[str, Any]
+
+OPERATOR, WEBHOOKS = "umbel-operator", "umbel-webhooks"
+WEBHOOK_PORT = 9443
+HEALTH_PORT = 8081
+
+
+def labels_of(component: str) -> dict[str, str]:
+    """What all objects of a component carry; KServe's NetworkPolicies know umbel by the first."""
+    return {"app.kubernetes.io/name": "umbel", "app.kubernetes.io/component": component}
+
+
+def operator(options: InstallOptions) -> list[Object]:
+    """The operator. Two replicas: one works, the other waits for its Lease."""
+    words = [
+        "umbel", "k8s", "operator", f"--target={options.target}", "--leader-elect",
+        f"--lease-namespace={options.namespace}",
+        f"--config-namespace={options.config_namespace}",
+        f"--liveness=http://0.0.0.0:{HEALTH_PORT}/healthz",
+    ]  # fmt: skip
+    if options.dashboard:
+        words.append(f"--dashboard-url={options.dashboard}")
+    if options.watch:
+        words.append(f"--namespace={options.watch}")
+    health = {"httpGet": {"path": "/healthz", "port": HEALTH_PORT}, "periodSeconds": 10}
+    container = {
+        "ports": [{"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"}],
+        "livenessProbe": {**health, "failureThreshold": 6},
+    }
+    return [_deployment(OPERATOR, options, words, container)]
+
+
+def webhooks(options: InstallOptions) -> list[Object]:
+    """The webhooks, which serve on every replica, and their Service."""
+    words = [
+        "umbel", "k8s", "webhooks", f"--namespace={options.namespace}",
+        f"--service={WEBHOOKS}", f"--port={WEBHOOK_PORT}",
+    ]  # fmt: skip
+    if options.watch:
+        words.append(f"--watch={options.watch}")
+    health = {
+        "httpGet": {"path": "/healthz", "port": WEBHOOK_PORT, "scheme": "HTTPS"},
+        "periodSeconds": 10,
+    }
+    container = {
+        "ports": [{"name": "webhooks", "containerPort": WEBHOOK_PORT, "protocol": "TCP"}],
+        "livenessProbe": {**health, "failureThreshold": 6},
+        "readinessProbe": {**health, "failureThreshold": 2},
+    }
+    port = {"name": "https", "port": 443, "targetPort": WEBHOOK_PORT, "protocol": "TCP"}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(WEBHOOKS, options),
+        "spec": {"selector": labels_of(WEBHOOKS), "ports": [port]},
+    }
+    return [_deployment(WEBHOOKS, options, words, container), service]
+
+
+def _metadata(name: str, options: InstallOptions) -> Object:
+    return {"name": name, "namespace": options.namespace, "labels": labels_of(name)}
+
+
+def _deployment(
+    name: str, options: InstallOptions, command: list[str], container: Object
+) -> Object:
+    pod = {
+        "serviceAccountName": name,
+        "securityContext": POD_SECURITY,
+        "containers": [
+            {
+                "name": name,
+                "image": options.image,
+                "command": command,
+                **container,
+                "resources": {
+                    "requests": {"cpu": "100m", "memory": "256Mi"},
+                    "limits": {"memory": "512Mi"},
+                },
+                "securityContext": CONTAINER_SECURITY,
+                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - its own
+            }
+        ],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(name, options),
+        "spec": {
+            "replicas": options.replicas,
+            "selector": {"matchLabels": labels_of(name)},
+            "template": {"metadata": {"labels": labels_of(name)}, "spec": pod},
+        },
+    }

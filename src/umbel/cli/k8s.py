@@ -1,0 +1,198 @@
+"""``umbel k8s``: manifests and CRDs on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.metadata
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from umbel.cli import operator
+from umbel.cli.reporting import print_findings
+from umbel.graph.errors import DeclarationError
+from umbel.graph.findings import has_errors
+
+IMAGE = "umbel:latest"
+_ROUTES = ("gateway", "ingress", "none")
+
+
+def add(verbs: Any) -> None:
+    """Declare the verb and its own verbs."""
+    verb = verbs.add_parser("k8s", help="Kubernetes: manifests, CRDs, installation")
+    inner = verb.add_subparsers(dest="k8s_verb", metavar="VERB", required=True)
+    _add_render(inner)
+    _add_crds(inner)
+    _add_install(inner)
+    _add_webhooks(inner)
+    operator.add(inner)
+
+
+def _add_render(inner: Any) -> None:
+    render = inner.add_parser("render", help="print what is applied for KServe's resources")
+    render.add_argument("files", nargs="+", metavar="FILE", help="KServe YAML")
+    render.add_argument("--target", choices=["kuberay"], default="kuberay")
+    render.add_argument("--namespace", default="", help="of resources that name none")
+    render.add_argument("--image", default=IMAGE, help="of Ray's head and workers")
+    render.add_argument("--route", choices=_ROUTES, default="gateway", help="the way in")
+    render.add_argument("--domain", default="example.com", help="hosts are NAME-NAMESPACE.DOMAIN")
+    render.add_argument("--path-template", default="", help="as /serving/{namespace}/{name}")
+    render.add_argument("--gateway", default="kserve/kserve-ingress-gateway", help="NAMESPACE/NAME")
+    render.add_argument("--ingress-class", default="nginx")
+    render.add_argument("--tls-secret", default="", help="certificate of an Ingress")
+    render.add_argument("--no-token-auth", action="store_true", help="open Ray's own ports")
+    render.add_argument("--ray-tls", action="store_true", help="TLS between Ray's processes")
+    render.add_argument("--redis", default="", metavar="HOST:PORT", help="GCS fault tolerance")
+    render.add_argument("--redis-secret", default="", help="Secret with the key 'password'")
+    render.add_argument("--gateway-class", default="", help="upgrade clusters in steps with it")
+    render.add_argument("--no-policies", action="store_true", help="no NetworkPolicy, no budget")
+    render.add_argument("--no-monitor", action="store_true", help="no ServiceMonitor")
+    render.add_argument("--json", action="store_true", help="one JSON List instead of YAML")
+    render.set_defaults(run=run_render)
+
+
+def _add_crds(inner: Any) -> None:
+    crds = inner.add_parser("crds", help="print the CRDs, compatible with KServe's")
+    crds.add_argument(
+        "--conversion",
+        default="",
+        metavar="NAMESPACE/SERVICE",
+        help="serve v1alpha2, too, converted by the operator's webhook",
+    )
+    crds.add_argument("--json", action="store_true", help="one JSON List instead of YAML")
+    crds.set_defaults(run=run_crds)
+
+
+def _add_install(inner: Any) -> None:
+    install = inner.add_parser("install", help="print all that installs the operator")
+    install.add_argument("--namespace", default="umbel-system", help="of the operator")
+    install.add_argument("--image", default=IMAGE)
+    install.add_argument("--watch", default="", metavar="NAMESPACE", help="only this namespace")
+    install.add_argument("--no-crds", action="store_true", help="the cluster has KServe's CRDs")
+    install.add_argument("--no-webhooks", action="store_true")
+    install.add_argument("--chart", default="", metavar="FOLDER", help="write a Helm chart there")
+    install.set_defaults(run=run_install)
+
+
+def _add_webhooks(inner: Any) -> None:
+    webhooks = inner.add_parser("webhooks", help="serve validation, defaults and conversion")
+    webhooks.add_argument("--namespace", default="umbel-system", help="of Service and Secret")
+    webhooks.add_argument("--service", default="umbel-webhooks")
+    webhooks.add_argument("--host", default="0.0.0.0", help="address to listen on")  # noqa: S104
+    webhooks.add_argument("--port", type=int, default=9443)
+    webhooks.add_argument("--watch", default="", metavar="NAMESPACE", help="only this one")
+    webhooks.set_defaults(run=run_webhooks)
+
+
+def run_render(arguments: argparse.Namespace) -> int:
+    """Print the objects; 1 if a resource has errors."""
+    from umbel.k8s.manifests import render_texts
+
+    rendered = render_texts([(file, _read(file)) for file in arguments.files], _options(arguments))
+    print_findings(rendered.findings)
+    if has_errors(rendered.findings):
+        return 1
+    _print(list(rendered.objects), as_json=arguments.json)
+    return 0
+
+
+def run_crds(arguments: argparse.Namespace) -> int:
+    """Print the CRDs."""
+    from umbel.k8s.crds import ConversionWebhook, crds
+
+    namespace, _, service = arguments.conversion.rpartition("/")
+    webhook = ConversionWebhook(service, namespace or "umbel-system") if service else None
+    _print(crds(webhook), as_json=arguments.json)
+    return 0
+
+
+def run_install(arguments: argparse.Namespace) -> int:
+    """Print the installation."""
+    from umbel.k8s.install import InstallOptions, chart, installation
+
+    if arguments.chart:
+        for name, text in chart(importlib.metadata.version("umbel")).items():
+            path = Path(arguments.chart, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return 0
+    options = InstallOptions(
+        namespace=arguments.namespace,
+        image=arguments.image,
+        watch=arguments.watch,
+        crds=not arguments.no_crds,
+        webhooks=not arguments.no_webhooks,
+    )
+    _print(installation(options), as_json=False)
+    return 0
+
+
+def run_webhooks(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    from umbel.k8s.admission.hosting import HostingOptions, host_webhooks
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    options = HostingOptions(
+        namespace=arguments.namespace,
+        service=arguments.service,
+        host=arguments.host,
+        port=arguments.port,
+        watch=(arguments.watch,) if arguments.watch else (),
+    )
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await host_webhooks(options, stop)
+
+    asyncio.run(serve())
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> Any:
+    from umbel.k8s.manifests import ClusterOptions, RenderOptions, RouteOptions
+
+    cluster = ClusterOptions(
+        image=arguments.image,
+        token_auth=not arguments.no_token_auth,
+        tls=arguments.ray_tls,
+        redis_address=arguments.redis,
+        redis_secret=arguments.redis_secret,
+        gateway_class=arguments.gateway_class,
+    )
+    route = RouteOptions(
+        kind=arguments.route,
+        domain=arguments.domain,
+        path_template=arguments.path_template,
+        gateway=arguments.gateway,
+        ingress_class=arguments.ingress_class,
+        tls_secret=arguments.tls_secret,
+    )
+    return RenderOptions(
+        namespace=arguments.namespace,
+        cluster=cluster,
+        route=route,
+        policies=not arguments.no_policies,
+        monitor=not arguments.no_monitor,
+    )
+
+
+def _read(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeclarationError(f"{file}: cannot be read: {error}") from error
+
+
+def _print(objects: list[dict[str, Any]], *, as_json: bool) -> None:
+    from umbel.k8s.manifests import as_yaml
+
+    if as_json:
+        print(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=2))
+    else:
+        print(as_yaml(objects), end="")

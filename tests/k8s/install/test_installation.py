@@ -1,0 +1,197 @@
+"""The installation grants what the code uses and no more, and both of its forms are current."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from umbel.k8s.admission.hosting import HostingOptions, with_bundle
+from umbel.k8s.crds import ConversionWebhook, crds
+from umbel.k8s.install import InstallOptions, chart, installation, rights
+from umbel.k8s.manifests import as_yaml
+from umbel.k8s.operator import kinds
+
+ROOT = Path(__file__).parents[3]
+INSTALL = ROOT / "k8s" / "install"
+OPERATOR = ROOT / "k8s" / "operator"
+
+PLAIN = InstallOptions()
+WITHOUT_CRDS = InstallOptions(crds=False)
+"""A file of its own: the chart's ``crds/crds.yaml``."""
+
+ALL = [
+    PLAIN,
+    InstallOptions(watch="team"),
+    InstallOptions(target="ray", dashboard="http://ray:8265"),
+]
+ALL_RULES = (
+    *rights.OPERATOR_RULES,
+    *rights.KUBERAY_RULES,
+    *rights.CLUSTER_RULES,
+    *rights.NAMESPACE_RULES,
+    *rights.CONFIG_RULES,
+    *rights.LEASE_RULES,
+)
+
+VERBS = {
+    "create": ("create",),
+    "patch": ("patch",),
+    "replace": ("update",),
+    "delete": ("delete",),
+    "apply": ("create", "patch"),
+    "listing": ("list",),
+    "list_": ("list",),
+    "get": ("get",),
+}
+"""A method of `Cluster` → the verbs of RBAC that it needs."""
+
+
+def calls() -> set[tuple[str, str]]:
+    """(method, kind) of every call of the API in the operator's source that names its kind."""
+    found = set()
+    for file in OPERATOR.glob("*.py"):
+        text = file.read_text()
+        found |= set(re.findall(r"(?:_cluster\.|\b)(\w+)\(\s*kinds\.([A-Z_]+)", text))
+    return {(method, kind) for method, kind in found if method in VERBS}
+
+
+def test_the_operator_may_do_what_it_does() -> None:
+    found = calls()
+    assert {("create", "REVISION"), ("replace", "LEASE"), ("list_", "SERVICE")} <= found
+    for method, name in found:
+        kind: kinds.Kind = getattr(kinds, name)
+        for verb in VERBS[method]:
+            assert rights.allows(ALL_RULES, verb, kind.group, kind.plural), (verb, kind)
+    for kind in kinds.BY_NAME.values():
+        assert rights.allows(ALL_RULES, "patch", kind.group, kind.plural)
+        assert rights.allows(ALL_RULES, "patch", kind.group, f"{kind.plural}/status")
+    for kind in kinds.WATCHED:
+        assert rights.allows(ALL_RULES, "watch", kind.group, kind.plural)
+
+
+@pytest.mark.parametrize("options", ALL, ids=["cluster", "namespace", "ray"])
+def test_nobody_may_do_everything(options: InstallOptions) -> None:
+    roles = [one for one in installation(options) if one["kind"] in ("Role", "ClusterRole")]
+    assert roles
+    for role in roles:
+        for rule in role["rules"]:
+            assert "*" not in (*rule["verbs"], *rule["apiGroups"], *rule["resources"])
+            if "secrets" in rule["resources"]:
+                assert not {"list", "watch"} & set(rule["verbs"])
+                assert rule["verbs"] in (["get"], ["create"]) or "resourceNames" in rule
+
+
+def test_looking_after_one_namespace_needs_no_secret_of_another() -> None:
+    objects = installation(InstallOptions(watch="team"))
+    for role in (one for one in objects if one["kind"] == "ClusterRole"):
+        for rule in role["rules"]:
+            assert "secrets" not in rule["resources"]
+    (own,) = (o for o in objects if o["kind"] == "Role" and o["metadata"]["namespace"] == "team")
+    assert rights.allows(tuple(own["rules"]), "get", "", "secrets")
+
+
+@pytest.mark.parametrize("options", ALL, ids=["cluster", "namespace", "ray"])
+def test_everything_fits_together(options: InstallOptions) -> None:
+    objects = installation(options)
+    names = {
+        (o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) for o in objects
+    }
+    assert len(names) == len(objects)
+    for binding in (o for o in objects if o["kind"].endswith("Binding")):
+        namespace = binding["metadata"].get("namespace", "")
+        assert (binding["roleRef"]["kind"], namespace, binding["roleRef"]["name"]) in names
+        for subject in binding["subjects"]:
+            assert ("ServiceAccount", subject["namespace"], subject["name"]) in names
+    for one in (o for o in objects if o["kind"] == "Deployment"):
+        pod = one["spec"]["template"]["spec"]
+        account = ("ServiceAccount", options.namespace, pod["serviceAccountName"])
+        assert account in names
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        (container,) = pod["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        labels = one["spec"]["template"]["metadata"]["labels"]
+        assert one["spec"]["selector"]["matchLabels"] == labels
+
+
+def test_the_commands_exist() -> None:
+    from umbel.cli import parser
+
+    for options in ALL:
+        for one in installation(options):
+            if one["kind"] == "Deployment":
+                (container,) = one["spec"]["template"]["spec"]["containers"]
+                program, *words = container["command"]
+                assert program == "umbel"
+                parser().parse_args(words)
+
+
+def test_the_webhooks_find_their_own_names() -> None:
+    hosting, objects = HostingOptions(), installation(PLAIN)
+    known = {(o["kind"], o["metadata"]["name"]) for o in objects}
+    for kind in ("Service", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
+        assert (kind, hosting.service) in known
+    rules = rights.webhook_rules(hosting.service)
+    assert set(rules[2]["resourceNames"]) == set(hosting.converts)
+
+
+def test_bundles_are_told_once() -> None:
+    (configuration,) = (
+        o for o in installation(PLAIN) if o["kind"] == "ValidatingWebhookConfiguration"
+    )
+    change = with_bundle(configuration, "QUJD")
+    assert change is not None
+    assert change["webhooks"][0]["clientConfig"]["caBundle"] == "QUJD"
+    assert with_bundle({**configuration, **change}, "QUJD") is None
+    old = crds(ConversionWebhook("a", "b"))
+    assert with_bundle(old[0], "QUJD") is not None
+    assert with_bundle(old[1], "QUJD") is None
+
+
+def version() -> str:
+    return importlib.metadata.version("umbel")
+
+
+@pytest.mark.parametrize("name", ["install.yaml", "chart"])
+def test_the_committed_files_are_current(name: str) -> None:
+    files = {"install.yaml": as_yaml(installation(WITHOUT_CRDS))}
+    if name == "chart":
+        files = {f"chart/{path}": text for path, text in chart(version()).items()}
+    for path, text in files.items():
+        if os.environ.get("UMBEL_WRITE_DOCS"):
+            (INSTALL / path).parent.mkdir(parents=True, exist_ok=True)
+            (INSTALL / path).write_text(text)
+        assert (INSTALL / path).read_text() == text, "run `make docs`"
+
+
+def rendered_by_hand(text: str, webhooks: bool) -> list[Any]:
+    """What Helm makes of the templates: they hold nothing but values and one condition."""
+    values = yaml.safe_load(chart(version())["values.yaml"])
+    found = re.sub(
+        r"\{\{- if \.Values\.webhooks \}\}\n(.*)\{\{- end \}\}\n",
+        r"\1" if webhooks else "",
+        text,
+        flags=re.S,
+    )
+    found = found.replace("{{ .Release.Namespace }}", "umbel-system")
+    for key, value in values.items():
+        found = found.replace("{{ .Values." + key + " }}", str(value))
+    assert "{{" not in found
+    return [one for one in yaml.safe_load_all(found) if one is not None]
+
+
+@pytest.mark.parametrize("webhooks", [True, False])
+def test_the_chart_installs_the_same(webhooks: bool) -> None:
+    files = chart(version())
+    templates = "".join(text for path, text in files.items() if path.startswith("templates/"))
+    made = rendered_by_hand(templates, webhooks)
+    plain = installation(InstallOptions(crds=False, webhooks=webhooks))
+    assert sorted(map(str, made)) == sorted(str(one) for one in plain if one["kind"] != "Namespace")
+    documents = files["crds/crds.yaml"].split("---\n")[1:]
+    assert [json.loads(one) for one in documents] == crds()
