@@ -9,9 +9,11 @@ import codecs
 import json
 import math
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from umbel.graph.errors import RequestFailed
+from umbel.nodes import deep_json
 from umbel.nodes.go_json_faults import fault
 
 _EACH_BYTE = "umbel-go-json"
@@ -46,10 +48,18 @@ _decoder = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_consta
 
 def decode(body: bytes) -> Any:
     """The value of a JSON text. Raises ``ValueError`` as Go would fail."""
+    text = body.decode("utf-8", _EACH_BYTE)
     try:
-        return _decoder.decode(body.decode("utf-8", _EACH_BYTE))
-    except RecursionError as error:
-        raise ValueError("exceeded max depth") from error
+        return _decoder.decode(text)
+    except RecursionError:
+        return deep_json.decode(text, _number)
+
+
+def _leniently(text: str) -> Any:
+    try:
+        return _lenient.decode(text)
+    except RecursionError:
+        return deep_json.decode(text, float)
 
 
 def decode_object(body: bytes) -> dict[str, Any] | None:
@@ -70,8 +80,8 @@ def predictions_to_instances(body: bytes) -> bytes | None:
     """``{"instances": predictions}`` if the body is an object whose ``predictions`` is a
     non-empty list (and whose ``instances``, if any, is a list), else ``None``."""
     try:
-        value = _lenient.decode(body.decode("utf-8", _EACH_BYTE))
-    except (ValueError, RecursionError):
+        value = _leniently(body.decode("utf-8", _EACH_BYTE))
+    except ValueError:
         return None
     if not isinstance(value, dict):
         return None
@@ -132,20 +142,27 @@ def _float(value: float) -> str:
     )
 
 
-def _write(value: Any, out: list[str]) -> None:
+def _scalar(value: Any) -> str:
     if value is None:
-        out.append("null")
-    elif value is True or value is False:
-        out.append("true" if value else "false")
-    elif isinstance(value, str):
-        out.append(_string(value))
-    elif isinstance(value, (int, float)):
-        out.append(_float(float(value)))
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
+    return _string(value) if isinstance(value, str) else _float(float(value))
+
+
+def _members(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key in sorted(value, key=lambda k: k.encode("utf-8", "replace")):
+        yield _string(key), value[key]
+
+
+def _write(value: Any, out: list[str]) -> None:
+    if not isinstance(value, (dict, list)):
+        out.append(_scalar(value))
     elif isinstance(value, dict):
         out.append("{")
-        for number, key in enumerate(sorted(value, key=lambda k: k.encode("utf-8", "replace"))):
-            out.append(f"{',' if number else ''}{_string(key)}:")
-            _write(value[key], out)
+        for number, (key, item) in enumerate(_members(value)):
+            out.append(f"{',' if number else ''}{key}:")
+            _write(item, out)
         out.append("}")
     else:
         out.append("[")
@@ -159,5 +176,8 @@ def _write(value: Any, out: list[str]) -> None:
 def encode(value: Any) -> bytes:
     """A decoded value as Go writes it, without spaces."""
     out: list[str] = []
-    _write(value, out)
+    try:
+        _write(value, out)
+    except RecursionError:
+        out = [deep_json.encode(value, _scalar, _members)]
     return "".join(out).encode("utf-8", "replace")

@@ -94,14 +94,14 @@ class HttpConnection(asyncio.Protocol):
         if self._refused:
             return
         self.last_used = time.monotonic()
-        self._head_ended = False
+        self._head_ended, in_head = False, self._in_head  # a body may end in this very read
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._closing = True  # what follows is no HTTP/1.1; the request itself is answered
         except httptools.HttpParserError as error:
             self._refuse(400, f"this is not HTTP/1.1: {error}")
-        self._head_size += len(data) if self._in_head and not self._head_ended else 0
+        self._head_size += len(data) if in_head and not self._head_ended else 0
         if self._head_size > LARGEST_HEAD:
             self._refuse(431, f"the headers have more than {LARGEST_HEAD} bytes")
 

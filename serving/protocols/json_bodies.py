@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 
 from umbel.graph.errors import RequestFailed
+from umbel.nodes import deep_json
 from umbel.nodes.casting import as_array
 from umbel.nodes.descriptions import describe
 
@@ -69,10 +70,29 @@ def _encode_slowly(value: object) -> bytes:
     except TypeError:
         pass
     try:
-        text = json.dumps(_finite(value), separators=(",", ":"), ensure_ascii=False)
+        try:
+            text = json.dumps(_finite(value), separators=(",", ":"), ensure_ascii=False)
+        except RecursionError:
+            text = deep_json.encode(value, _scalar, _members, _known)
         return text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         raise RequestFailed(f"the result cannot be written as JSON: {error}") from error
+
+
+def _known(value: Any) -> Any:
+    """A value that JSON has a form for, of one level."""
+    if value is None or isinstance(value, (str, bool, int, float, Mapping, list, tuple)):
+        return value
+    return _known(value.tolist() if isinstance(value, np.ndarray) else _plain(value))
+
+
+def _scalar(value: Any) -> str:
+    return json.dumps(_finite(value), ensure_ascii=False)
+
+
+def _members(value: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    for key, item in value.items():
+        yield json.dumps(str(key), ensure_ascii=False), item
 
 
 def _finite(value: Any) -> Any:
