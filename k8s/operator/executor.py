@@ -76,7 +76,7 @@ class Executor:
     async def _conclude(self, outcome: Outcome) -> None:
         if outcome.status is not None:
             await self._status(outcome, outcome.status)
-        if not outcome.held:
+        if not outcome.held and outcome.raw["metadata"].get("finalizers"):
             await self._finalizer(outcome, present=False)
         for revision in outcome.delete:
             self.writes += 1

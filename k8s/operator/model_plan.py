@@ -1,20 +1,33 @@
-"""A TrainedModel → a service of its own: a Ray cluster packs models onto replicas anyway.
-
-KServe loads it into its service's pod; here it answers beside that service, under its own name.
-"""
+"""A TrainedModel's status. The model itself is part of its service's application."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from umbel.k8s.operator.compiling import application, compiled
+from umbel.k8s.operator.compiling import compiled, document
 from umbel.k8s.operator.conditions import Condition, merged, summary
-from umbel.k8s.operator.messages import findings_text, tidy
+from umbel.k8s.operator.messages import findings_text
 from umbel.k8s.operator.outcome import Outcome
-from umbel.k8s.operator.routing import as_config, holder_of, routed
+from umbel.k8s.operator.reading import bare
+from umbel.k8s.operator.revisions import content_of
 from umbel.k8s.operator.settings import OperatorSettings
-from umbel.k8s.operator.world import Key, Raw, World, is_going, is_stopped, noted
+from umbel.k8s.operator.world import Key, Raw, World, is_going
+
+ELSEWHERE = "UMB-K404"
+"""The finding that the service has a model of its own."""
+
+
+def models_of(world: World, service: Key) -> list[Raw]:
+    """The trained models that name a service, in a fixed order."""
+    named = [
+        raw
+        for raw in world.trained_models
+        if (raw.get("spec") or {}).get("inferenceService") == service.name
+        and raw["metadata"].get("namespace") == service.namespace
+        and not is_going(raw)
+    ]
+    return sorted(named, key=lambda raw: str(raw["metadata"]["name"]))
 
 
 def plan_model(
@@ -22,75 +35,38 @@ def plan_model(
 ) -> Outcome:
     """What the model comes to."""
     key = Key.of(raw)
-    everything = world.owned_by(key)
-    observed = {n: a for n, a in everything.items() if a.status != "DELETING"}
-    finalizer = settings.target == "ray"
     if is_going(raw):
-        return Outcome(key, raw, held=finalizer and (bool(everything) or not world.reachable))
-    spec = raw.get("spec") or {}
-    parent = services.get(Key("InferenceService", key.namespace, str(spec.get("inferenceService"))))
-    route = settings.route(key.namespace, key.name)
-    made = compiled(key, [_service(raw, parent)], route)
-    belongs = parent is not None and not is_going(parent.raw)
-    target = None
-    if made.config is not None and belongs and not (parent and is_stopped(parent.raw)):
-        target = application(made.config, operator=settings.name, key=key, revision="", route=None)
-    applications: tuple[Mapping[str, Any], ...] = ()
-    if target is not None and world.reachable:
-        applications = routed(world, observed, (), target, route, settings.linger_s).applications
-    elif belongs:
-        applications = tuple(as_config(app, app.route) for app in observed.values())
-    holder = holder_of(observed, route)
-    runs = holder is not None and holder.runs
-    owner = (
-        Condition("InferenceServiceReady", "True")
-        if belongs
-        else Condition(
-            "InferenceServiceReady",
-            "False",
-            "InferenceServiceNotFound",
-            f"there is no InferenceService {spec.get('inferenceService')!r}",
-        )
-    )
-    loaded = Condition("ModelLoaded", "True") if runs else Condition("ModelLoaded", "Unknown")
-    if made.errors:
-        loaded = Condition("ModelLoaded", "False", "InvalidSpec", findings_text(made.errors))
-    failed = next((app for app in observed.values() if app.failed), None)
-    if failed is not None and not runs:
-        loaded = Condition("ModelLoaded", "False", "ModelLoadFailed", tidy(failed.message))
-    conditions = [owner, loaded, summary((owner, loaded))]
+        return Outcome(key, raw)
+    named = str((raw.get("spec") or {}).get("inferenceService") or "")
+    parent = services.get(Key("InferenceService", key.namespace, named))
+    conditions = _conditions(raw, named, parent)
+    ready = summary(conditions)
     before = raw.get("status") or {}
     status: dict[str, Any] = {
         "observedGeneration": raw["metadata"].get("generation", 0),
-        "conditions": merged(conditions, before.get("conditions") or (), world.now),
+        "conditions": merged([*conditions, ready], before.get("conditions") or (), world.now),
     }
-    if runs:
-        base = settings.url(key.namespace, key.name)
-        status["url"] = f"{base}/v1/models/{key.name}:predict"
-        status["address"] = {"url": base}
-    return Outcome(key, raw, applications, status=status, held=finalizer)
+    if ready.status == "True":
+        base = settings.url(key.namespace, named)
+        url = f"{base.rstrip('/')}/v1/models/{key.name}:predict"
+        status |= {"url": url, "address": {"url": url}}
+    return Outcome(key, raw, status=status)
 
 
-def _service(raw: Raw, parent: Outcome | None) -> dict[str, Any]:
-    """The service that the model would be on its own; annotations are its service's."""
-    model = (raw.get("spec") or {}).get("model") or {}
-    return {
-        "apiVersion": "serving.kserve.io/v1beta1",
-        "kind": "InferenceService",
-        "metadata": {
-            "name": raw["metadata"]["name"],
-            "namespace": raw["metadata"].get("namespace", ""),
-            "annotations": {
-                **(noted(parent.raw) if parent is not None else {}),
-                **noted(raw),
-            },
-        },
-        "spec": {
-            "predictor": {
-                "model": {
-                    "modelFormat": {"name": str(model.get("framework", ""))},
-                    "storageUri": model.get("storageUri"),
-                }
-            }
-        },
-    }
+def _conditions(raw: Raw, named: str, parent: Outcome | None) -> list[Condition]:
+    if parent is None or is_going(parent.raw):
+        text = f"there is no InferenceService {named!r} in this namespace"
+        return [Condition("InferenceServiceReady", "False", "InferenceServiceNotFound", text)]
+    found = (parent.status or {}).get("conditions") or ()
+    theirs: Raw = next((one for one in found if one["type"] == "Ready"), {})
+    state, message = theirs.get("status", "Unknown"), str(theirs.get("message", ""))
+    reason = str(theirs.get("reason", ""))
+    service = Condition("InferenceServiceReady", state, reason, message)
+    made = compiled(parent.key, [document(parent.key, content_of(parent.raw)), bare(raw)], "/check")
+    elsewhere = [one for one in made.findings if one.code == ELSEWHERE]
+    if elsewhere:
+        text = findings_text(elsewhere)
+        multi = Condition("IsMMSPredictor", "False", "PredictorNotMMS", text)
+    else:
+        multi = Condition("IsMMSPredictor", "True")
+    return [service, multi, Condition("MemoryResourceAvailable", "True")]

@@ -23,7 +23,8 @@ class Notice:
 class Outcome:
     """``status`` None: nothing to say (the resource goes). ``held``: the finalizer belongs on
     it. ``serving``: the content that answers under its URL, for graphs that name it, None while
-    nothing does; ``divided``: its traffic goes to more than one revision."""
+    nothing does; ``divided``: its traffic goes to more than one revision, or
+    it serves several models."""
 
     key: Key
     raw: Raw

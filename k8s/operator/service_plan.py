@@ -9,6 +9,7 @@ from typing import Any
 from umbel.k8s.operator import service_status
 from umbel.k8s.operator.compiling import Compiled, application, compiled, document, front
 from umbel.k8s.operator.credentials import environment
+from umbel.k8s.operator.model_plan import models_of
 from umbel.k8s.operator.outcome import Outcome
 from umbel.k8s.operator.reading import bare
 from umbel.k8s.operator.revisions import (
@@ -61,6 +62,7 @@ class _ServicePlan:
         self.world, self.raw, self.settings = world, raw, settings
         self.key = Key.of(raw)
         self.route = settings.route(self.key.namespace, self.key.name)
+        self.models = models_of(world, self.key)
         self.all = world.owned_by(self.key)
         self.observed = {n: a for n, a in self.all.items() if a.status != "DELETING"}
 
@@ -128,7 +130,7 @@ class _ServicePlan:
             self._keeps_finalizer(),
             service_status.notices(view),
             content,
-            divided=len(view.traffic()) > 1,
+            divided=len(view.traffic()) > 1 or bool(self.models),
         )
 
     def _candidate(self, name: str, content: Raw) -> Candidate:
@@ -150,10 +152,11 @@ class _ServicePlan:
         return Candidate(name, content, made, config, app)
 
     def _common(self) -> list[Raw]:
-        """What a service is read with: the runtimes it may use and KServe's settings."""
-        namespaces = ("", self.key.namespace)
+        """What a service is read with: the runtimes it may use, and its trained models."""
+        near = ("", self.key.namespace)
         return [
-            one for one in self.world.runtimes if one["metadata"].get("namespace", "") in namespaces
+            *(r for r in self.world.runtimes if r["metadata"].get("namespace", "") in near),
+            *map(bare, self.models),
         ]
 
     def _shares(

@@ -13,10 +13,11 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import kopf
 
+from umbel.graph.errors import UmbelError
 from umbel.k8s.manifests import RenderOptions
 from umbel.k8s.operator import kinds
 from umbel.k8s.operator.cluster import Cluster, sign_in
@@ -28,6 +29,9 @@ from umbel.k8s.operator.ray_serve import RayServe
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.snapshot import CONFIG, Observer
 from umbel.k8s.operator.target import Serving
+
+if TYPE_CHECKING:
+    from umbel.k8s.admission.hosting import HostingOptions
 
 log = logging.getLogger("umbel.operator")
 
@@ -46,9 +50,10 @@ async def run(
     ray_token: str = "",
     ray_token_file: str = "",
     liveness: str | None = None,
+    webhooks: HostingOptions | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT. ``liveness``: URL to answer at, as
-    ``http://0.0.0.0:8080/healthz``."""
+    ``http://0.0.0.0:8080/healthz``. ``webhooks``: serve the admission webhooks, too."""
     identity = f"{socket.gethostname()}_{os.getpid()}"
     async with Cluster() as cluster:
         leadership = Leadership(cluster, settings, identity)
@@ -58,7 +63,10 @@ async def run(
         executor = Executor(cluster, serving)
         observer = Observer(cluster, serving, settings)
         loop = ReconcileLoop(observer, executor, leadership, settings)
-        work = asyncio.create_task(loop.run(), name="reconcile loop")
+        stop = asyncio.Event()
+        work = [asyncio.create_task(loop.run(), name="reconcile loop")]
+        if webhooks is not None:
+            work.append(asyncio.create_task(_hosted(webhooks, stop), name="webhooks"))
         try:
             await kopf.operator(
                 registry=_registry(loop, settings),
@@ -69,9 +77,23 @@ async def run(
                 liveness_endpoint=liveness,
             )
         finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+            stop.set()
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
             await asyncio.gather(leadership.release(), return_exceptions=True)
+
+
+async def _hosted(options: HostingOptions, stop: asyncio.Event) -> None:
+    """The webhooks, tried again until the cluster lets them start."""
+    from umbel.k8s.admission.hosting import host_webhooks
+
+    while not stop.is_set():
+        try:
+            await host_webhooks(options, stop)
+        except UmbelError as error:
+            log.warning("webhooks: %s; trying again", error)
+            await asyncio.sleep(5.0)
 
 
 def _registry(loop: ReconcileLoop, settings: OperatorSettings) -> kopf.OperatorRegistry:

@@ -48,6 +48,14 @@ def add(verbs: Any) -> None:
     verb.add_argument("--poll", type=float, default=0.5, help="seconds, while something starts")
     verb.add_argument("--linger", type=float, default=3.0, help="seconds an old revision stays")
     verb.add_argument("--liveness", default=None, metavar="URL", help="answer probes here")
+    verb.add_argument(
+        "--webhooks", action="store_true", help="serve the admission webhooks, too (port 9443)"
+    )
+    verb.add_argument("--webhook-port", type=int, default=9443)
+    verb.add_argument("--webhook-namespace", default="umbel-system", help="of their Service")
+    verb.add_argument("--image", default="umbel:latest", help="of Ray's pods (target kuberay)")
+    verb.add_argument("--route", choices=("gateway", "ingress", "none"), default="gateway")
+    verb.add_argument("--domain", default="example.com", help="hosts are NAME-NAMESPACE.DOMAIN")
     verb.add_argument("--verbose", action="store_true")
     verb.set_defaults(run=run)
 
@@ -62,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         from umbel.k8s.operator import shell
     except ImportError as error:
         raise DeclarationError(f"this needs kopf ({error}): pip install 'umbel[k8s]'") from error
+    from umbel.k8s.manifests import ClusterOptions, RenderOptions, RouteOptions
     from umbel.k8s.operator.settings import OperatorSettings
 
     settings = OperatorSettings(
@@ -79,12 +88,26 @@ def run(arguments: argparse.Namespace) -> int:
         leader_elect=arguments.leader_elect,
         lease_namespace=arguments.lease_namespace,
     )
+    webhooks = None
+    if arguments.webhooks:
+        from umbel.k8s.admission.hosting import HostingOptions
+
+        webhooks = HostingOptions(
+            namespace=arguments.webhook_namespace,
+            port=arguments.webhook_port,
+            watch=tuple(arguments.namespace),
+        )
     asyncio.run(
         shell.run(
             settings,
             ray_token=os.environ.get("RAY_AUTH_TOKEN", ""),
             ray_token_file=arguments.ray_token_file,
             liveness=arguments.liveness,
+            options=RenderOptions(
+                cluster=ClusterOptions(image=arguments.image),
+                route=RouteOptions(kind=arguments.route, domain=arguments.domain),
+            ),
+            webhooks=webhooks,
         )
     )
     return 0
