@@ -12,6 +12,7 @@ import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
+from umbel.graph.findings import Finding, Place, Severity
 from umbel.k8s.operator.world import Raw, World
 
 STORAGE_SECRET = "storage-config"  # noqa: S105 - a name
@@ -82,6 +83,38 @@ def environment(world: World, namespace: str, spec: Mapping[str, Any]) -> dict[s
     if secret is not None and key in (values := values_of(secret)):
         found["STORAGE_CONFIG"] = values[key]
     return found
+
+
+def missing(world: World, namespace: str, spec: Mapping[str, Any]) -> list[Finding]:
+    """What a service's predictor names that is not there, each with what to do."""
+    predictor = spec.get("predictor")
+    asked = str(predictor.get("serviceAccountName") or "") if _is_map(predictor) else ""
+    account = world.accounts.get((namespace, asked or DEFAULT_ACCOUNT))
+    found = []
+    if asked and account is None:
+        text = f"there is no ServiceAccount {asked!r} in namespace {namespace!r}"
+        found.append(
+            _finding("error", "UMB-K702", text, f"create it, or correct the name {asked!r}")
+        )
+    for name in sorted(secrets_of({}, [account] if account else ())):
+        if (namespace, name) not in world.secrets:
+            text = f"the Secret {name!r} of ServiceAccount {asked or DEFAULT_ACCOUNT!r} is missing"
+            fix = f"create it in namespace {namespace!r}, or take it off the ServiceAccount"
+            found.append(_finding("warning", "UMB-K703", text, fix))
+    key = _storage_key(spec)
+    secret = world.secrets.get((namespace, STORAGE_SECRET))
+    if key and secret is None:
+        text = f"there is no Secret {STORAGE_SECRET!r} in namespace {namespace!r}"
+        fix = f"create it with the key {key!r}, or use a storageUri"
+        found.append(_finding("error", "UMB-K703", text, fix))
+    elif key and secret is not None and key not in values_of(secret):
+        text = f"the Secret {STORAGE_SECRET!r} has no key {key!r}"
+        found.append(_finding("error", "UMB-K703", text, f"add the key {key!r} to it"))
+    return found
+
+
+def _finding(severity: Severity, code: str, text: str, fix: str) -> Finding:
+    return Finding(severity, code, text, Place(), fix)
 
 
 def values_of(secret: Raw) -> dict[str, str]:

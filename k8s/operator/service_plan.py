@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from umbel.graph.findings import has_errors
 from umbel.k8s.operator import service_status
 from umbel.k8s.operator.compiling import Compiled, application, compiled, document, front
-from umbel.k8s.operator.credentials import environment
+from umbel.k8s.operator.credentials import environment, missing
 from umbel.k8s.operator.model_plan import models_of
 from umbel.k8s.operator.outcome import Outcome
 from umbel.k8s.operator.reading import bare
@@ -97,10 +98,13 @@ class _ServicePlan:
         }
         everything = {**revisions, **variants}
         whole = compiled(self.key, [bare(self.raw), *self._common()], self.route)
+        spec = self.raw.get("spec") or {}
+        named = missing(self.world, self.key.namespace, spec)
+        findings = (*whole.findings, *named)
         shares = self._shares(rollout, revisions, variants)
         configs = [c.config for c in everything.values() if c.config is not None]
         applications: tuple[dict[str, Any], ...] = ()
-        target = None if whole.errors else self._target(shares, everything)
+        target = None if has_errors(findings) else self._target(shares, everything)
         if target is None:  # nothing can be deployed: what answers goes on
             applications = tuple(as_config(app, app.route) for app in self.observed.values())
         elif self.world.reachable:
@@ -117,7 +121,7 @@ class _ServicePlan:
             target="" if target is None else str(target["name"]),
             candidates=everything,
             variants=tuple(variants),
-            findings=whole.findings,
+            findings=findings,
         )
         content = view.serving_content()
         return Outcome(

@@ -1,8 +1,8 @@
 """Every finding code of the KServe resources, with one line on what it means.
 
 ``UMB-K0xx`` reading a file, ``K1xx`` graphs, ``K2xx`` services, ``K3xx`` runtimes,
-``K4xx`` trained models, ``K5xx`` translation, ``K6xx`` umbel's annotations of graphs. A code
-is never given a new meaning.
+``K4xx`` trained models, ``K5xx`` translation, ``K6xx`` umbel's annotations of graphs, ``K7xx``
+the operator. A code is never given a new meaning.
 """
 
 from __future__ import annotations
@@ -99,5 +99,8 @@ CODES: dict[str, str] = {
     "UMB-K610": "An unknown annotation under umbel.dev/.",
     "UMB-K611": "An annotation's name means several steps.",
     "UMB-K612": "A gjson path in an annotation that probably does not say what was meant.",
+    "UMB-K701": "The operator cannot make an application of a resource.",
+    "UMB-K702": "The ServiceAccount that a component runs as is not in the namespace.",
+    "UMB-K703": "A Secret with storage credentials, or the key that is named, is not there.",
 }
 """Code → what it means, for the documentation."""

@@ -73,6 +73,26 @@ async def _credentials(cluster: FakeCluster) -> None:
             )
 
 
+async def test_what_is_missing_is_told_with_what_to_do(cluster: FakeCluster) -> None:
+    await cluster.start_operator()
+    await cluster.apply(service("fine"))
+    await cluster.apply(service("lost", serviceAccountName="nobody"))
+    keyed = service("keyed")
+    keyed["spec"]["predictor"]["sklearn"] = {"storage": {"key": "mine", "path": "models/iris"}}
+    await cluster.apply(keyed)
+    for name, words in (("lost", "no ServiceAccount 'nobody'"), ("keyed", "'storage-config'")):
+        await cluster.until(
+            lambda name=name: cluster.condition("InferenceService", name).get("status") == "False"
+        )
+        assert words in cluster.condition("InferenceService", name)["message"]
+        assert any(words in message for _, message in cluster.events())
+    await cluster.until(lambda: cluster.is_ready("InferenceService", "fine"))
+    made = {"metadata": {"name": "nobody"}}
+    await cluster.store.create(resource("ServiceAccount"), "default", made)
+    await cluster.apply(service("other"))  # whatever wakes it
+    await cluster.until(lambda: cluster.is_ready("InferenceService", "lost"), "found")
+
+
 async def test_others_applications_stay_as_they_are(cluster: FakeCluster) -> None:
     theirs = {
         "name": "theirs",
