@@ -26,7 +26,7 @@ from umbel.nodes.storage.url_policy import UrlPolicy
 
 AT_ONCE = 4
 _BLOCK = 16 << 20
-_EXTRAS = {
+EXTRAS = {
     "s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "abfs": ("adlfs", "azure"),
     "hf": ("huggingface_hub", "huggingface"), "hdfs": ("pyarrow", "hdfs"),
     "webhdfs": ("requests", "hdfs"),
@@ -120,7 +120,7 @@ def download(location: Location, listing: Listing, into: Path) -> Path:
 
 
 def _connected(location: Location, environ: Mapping[str, str]) -> Any:
-    library, extra = _EXTRAS.get(location.protocol, ("fsspec", "storage"))
+    library, extra = EXTRAS.get(location.protocol, ("fsspec", "storage"))
     try:
         import fsspec
 
