@@ -25,8 +25,8 @@ def require(size: int, folder: Path, shown: str) -> None:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether writing failed for want of room."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    """Whether writing failed for want of room, on the disk or within the process's limits."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def full(folder: Path, shown: str) -> DiskFull:
