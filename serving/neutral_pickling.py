@@ -19,7 +19,7 @@ from ray import cloudpickle
 Buffers = Callable[[pickle.PickleBuffer], Any]
 
 
-class NeutralPickler(cloudpickle.Pickler):  # type: ignore[misc]
+class NeutralPickler(cloudpickle.Pickler):
     """Pickles as Ray does, and arrays so that any numpy from 1.26 on can read them."""
 
     def reducer_override(self, obj: Any) -> Any:
@@ -29,7 +29,7 @@ class NeutralPickler(cloudpickle.Pickler):  # type: ignore[misc]
             return _scalar, (np.asarray(obj),)
         if isinstance(obj, np.dtype) and _is_plain(obj):
             return np.dtype, (_description(obj),)
-        return super().reducer_override(obj)
+        return super().reducer_override(obj)  # type: ignore[no-untyped-call]
 
 
 class Parcel:
@@ -41,7 +41,8 @@ class Parcel:
     def __reduce_ex__(self, _protocol: Any) -> Any:
         buffers: list[pickle.PickleBuffer] = []
         file = io.BytesIO()
-        NeutralPickler(file, protocol=5, buffer_callback=buffers.append).dump(self._value)
+        pickler: Any = NeutralPickler
+        pickler(file, protocol=5, buffer_callback=buffers.append).dump(self._value)
         return _opened, (file.getvalue(), *buffers)
 
 
@@ -78,7 +79,7 @@ def _reduced(array: Any) -> Any:
     if array.size == 0 or array.dtype.itemsize == 0:
         return _empty, (description, array.shape)
     turned = array.flags.f_contiguous and not array.flags.c_contiguous
-    flat = np.ascontiguousarray(array.T if turned else array).reshape(-1)
+    flat: Any = np.ascontiguousarray(array.T if turned else array).reshape(-1)
     return _array, (pickle.PickleBuffer(flat.view(np.uint8)), description, array.shape, turned)
 
 

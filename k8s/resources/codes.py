@@ -85,6 +85,8 @@ CODES: dict[str, str] = {
     "UMB-K511": "umbel does not run this explainer block: explain requests answer 501.",
     "UMB-K514": "A setting in an explainer's config means nothing, or is out of range.",
     "UMB-K513": "The annotation umbel.dev/fuse is none of auto, always, never.",
+    "UMB-K520": "A rule on where pods run that umbel does not carry over.",
+    "UMB-K521": "The value of a placement annotation is out of range.",
     "UMB-K514": "A transformer or explainer before trained models is not run.",
     "UMB-K512": "A custom container without the name of its Python class cannot start.",
     "UMB-K601": "The text of an umbel.dev annotation of a graph cannot be read as YAML or JSON.",

@@ -13,6 +13,7 @@ from umbel.graph.findings import Finding, Place
 from umbel.graph.implementations import Implementation, ModelFile, PythonClass
 from umbel.graph.ir import Graph, Interface, Node, NodeKind
 from umbel.graph.options import Batch, Fuse, NodeOptions, Resources
+from umbel.graph.placement import Placement
 from umbel.graph.router_steps import Predict
 from umbel.graph.steps import Call, GraphName, Input, NodeName, Step, StepId
 from umbel.graph.value_types import Port, Signature
@@ -24,6 +25,7 @@ from umbel.k8s.resources.predictor import Model, Predictor
 from umbel.k8s.resources.service_rules import implementations
 from umbel.k8s.translate.library_explainers import library_explainer
 from umbel.k8s.translate.names import Names, Service, model_name
+from umbel.k8s.translate.placing import placed, together
 from umbel.k8s.translate.python_classes import class_reference, constructor_arguments
 from umbel.k8s.translate.scaling import scale_of
 from umbel.nodes.model_formats import FORMATS
@@ -174,7 +176,7 @@ class _Maker:
             args = (("payload", steps[-1].id),)
             steps.append(Call(id=StepId(node.name), node=node.name, args=args, place=place))
             nodes.append(node)
-        return tuple(steps), tuple(nodes)
+        return tuple(steps), together(nodes, component, *self._placed(component, container))
 
     def _node(
         self,
@@ -186,13 +188,26 @@ class _Maker:
     ) -> Node:
         options = NodeOptions(deterministic=False)
         if component is not None:
+            blocks = component.model_blocks
+            resources, placement = self._placed(kind, blocks[0][1] if blocks else None)
             options = replace(
                 options,
                 batch=batch_of(component),
-                resources=resources_of(component),
+                resources=resources,
+                placement=placement,
                 fuse=self._fuse(),
             )
         return Node(NodeName(name), kind, code, signature, options, self._place(kind))
+
+    def _placed(
+        self, component: NodeKind, container: Container | None
+    ) -> tuple[Resources, Placement]:
+        def warn(code: str, path: tuple[str, ...], message: str, fix: str) -> None:
+            where = ("metadata", *path) if path[0] == "annotations" else ("spec", component, *path)
+            self._warn(code, where, message, fix)
+
+        declared: Component = getattr(self.service.spec, component)
+        return placed(declared, container, self.service.annotations, warn)
 
     def _fuse(self) -> Fuse:
         asked = str(self.service.annotations.get(FUSE, "auto"))
