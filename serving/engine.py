@@ -19,6 +19,7 @@ from umbel.nodes.request_context import RequestContext
 from umbel.serving.backends import Backend
 from umbel.serving.background import BackgroundCalls
 from umbel.serving.blocks import Block, BlockPlanner
+from umbel.serving.chained_calls import chains
 from umbel.serving.compiled_step import CompiledStep
 from umbel.serving.origins import origins
 from umbel.serving.scope import MISSING, Scope
@@ -48,6 +49,11 @@ class CompiledGraph:
         self.streams = frozenset(step.id for step in graph.steps if step.type.stream)
         """The steps that give items one by one."""
         self.root = self.planner.block(self.planner.root_targets)
+        self.chains = chains(self)
+        """The calls that travel together, by the index of the last."""
+        self.absorbed = frozenset(
+            self.planner.index[call.id] for chain in self.chains.values() for call in chain[:-1]
+        )
         self.code: list[CompiledStep] = [
             compile_step(self, i, step) for i, step in enumerate(graph.steps)
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -19,6 +20,7 @@ from umbel.nodes.item_streams import Items
 from umbel.nodes.loaded import Handle, LoadedNode
 from umbel.nodes.request_context import RequestContext, enter
 from umbel.serving import process_tuning, replica_devices, shipping
+from umbel.serving.chained_calls import ChainOutcome, Link
 from umbel.serving.explainer_replica import ExplainedGraphs
 from umbel.serving.graph_host import GraphHost
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
@@ -85,18 +87,43 @@ class NodeReplica:
     async def call(self, node: str, values: dict[str, Any], wire: Wire) -> tuple[bool, Any]:
         """``(True, value)``, or ``(False, error)``: an error of umbel's own tree, which every
         process can read. A node's own exception stays in this replica's log."""
-        context = from_wire(wire)
+        done, value = await self._run(node, values, from_wire(wire))
+        return done, self._packed(value) if done else value
+
+    async def chain(
+        self, links: list[tuple[str, str, dict[str, Any]]], wire: Wire
+    ) -> tuple[bool, Any, tuple[float, ...]]:
+        """Several nodes, each with the value of the one before, as ``call`` gives the last
+        one's; and the seconds of each that began."""
+        context, done, value = from_wire(wire), True, None
+        seconds: list[float] = []
+        for node, port, values in links:
+            start = time.perf_counter()
+            done, value = await self._run(
+                node, {**values, port: value} if port else values, context
+            )
+            seconds.append(time.perf_counter() - start)
+            if not done:
+                break
+        return done, self._packed(value) if done else value, tuple(seconds)
+
+    async def _run(
+        self, node: str, values: dict[str, Any], context: RequestContext
+    ) -> tuple[bool, Any]:
         enter(context)
         self._answered += 1
         try:
             with self._explained.during(node, context):
-                value = tensor_on_host(await self._nodes[node](values, context))
-                return True, Parcel(value) if self._mixed else value
+                return True, await self._nodes[node](values, context)
         except UmbelError as error:
             return False, error
         except Exception:
             log.exception("node %r failed (request %s)", node, context.id)
             return False, NodeFailed(node, context.id)
+
+    def _packed(self, value: Any) -> Any:
+        value = tensor_on_host(value)
+        return Parcel(value) if self._mixed else value
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """This replica's load, for Ray Serve's autoscaler."""
@@ -110,8 +137,11 @@ class RemoteNode:
 
     def __init__(self, node: str, deployment: Any, mixed: bool = False) -> None:
         self._node, self._mixed = node, mixed
+        self.place = str(deployment.deployment_id)
         self._call = deployment.call
-        self._call_by_reference = deployment.options(_by_reference=True).call
+        self._chain = deployment.chain
+        by_reference = deployment.options(_by_reference=True)
+        self._call_by_reference, self._chain_by_reference = by_reference.call, by_reference.chain
         self._stream = deployment.options(stream=True).stream
 
     def stream(self, values: dict[str, Any], context: RequestContext) -> Items:
@@ -119,15 +149,27 @@ class RemoteNode:
         return remote_items(self._stream, self._node, values, to_wire(context))
 
     async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
-        large = sum(getattr(value, "nbytes", 0) for value in values.values()) > LARGE
-        call = self._call_by_reference if large else self._call
-        sent: Any = on_host(values)
-        if self._mixed:
-            sent = Parcel(sent)
-        done, value = await call.remote(self._node, sent, to_wire(context))
+        call = self._call_by_reference if _are_large(values) else self._call
+        done, value = await call.remote(self._node, self._sent(values), to_wire(context))
         if done:
             return value
         raise value
+
+    async def chain(self, links: list[Link], context: RequestContext) -> ChainOutcome:
+        """Several nodes of the deployment in one trip."""
+        large = any(_are_large(link.values) for link in links)
+        call = self._chain_by_reference if large else self._chain
+        sent = [(link.node, link.port, self._sent(link.values)) for link in links]
+        done, value, seconds = await call.remote(sent, to_wire(context))
+        return ChainOutcome(value, None, seconds) if done else ChainOutcome(None, value, seconds)
+
+    def _sent(self, values: dict[str, Any]) -> Any:
+        sent = on_host(values)
+        return Parcel(sent) if self._mixed else sent
+
+
+def _are_large(values: dict[str, Any]) -> bool:
+    return sum(getattr(value, "nbytes", 0) for value in values.values()) > LARGE
 
 
 class GraphReplica:

@@ -30,6 +30,7 @@ from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.request_context import NodeCall
 from umbel.serving import value_operations
 from umbel.serving.call_policy import policy_of
+from umbel.serving.chained_calls import absorbed, compile_chain
 from umbel.serving.compiled_step import CompiledStep
 from umbel.serving.explaining import explain_step
 from umbel.serving.message_code import MESSAGE_KINDS
@@ -67,6 +68,10 @@ def _constant(graph: CompiledGraph, index: int, step: Constant) -> CompiledStep:
 def _call(graph: CompiledGraph, index: int, step: Call) -> CompiledStep:
     if touches_streams(graph, step):
         return compile_stream_call(graph, index, step)
+    if index in graph.chains:
+        return compile_chain(graph, graph.chains[index])
+    if index in graph.absorbed:
+        return CompiledStep(wait=absorbed)
     node = graph.graph.nodes[step.node]
     handle = graph.engine.handle(graph.graph, node)
     feeds = [(port, graph.planner.index[ref]) for port, ref in step.args]
