@@ -119,9 +119,10 @@ class FeatureEnricher:
         if failed is not None:
             return {**columns, **self._without(failed.error, count)}
         keys = keys_shown(columns, self.keys)
-        values = self._policies.apply(_stacked(found), self._known.max_age_s, keys)
-        ordered = [*(name for name in self.features if name in values), *sorted(values)]
-        return {**columns, **{name: values[name] for name in ordered}}
+        named = _stacked(found)
+        ordered = dict.fromkeys([*(name for name in self.features if name in named), *named])
+        asked = {name: named[name] for name in ordered}
+        return {**columns, **self._policies.apply(asked, self._known.max_age_s, keys)}
 
     @property
     def _late(self) -> str:
