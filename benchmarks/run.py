@@ -24,7 +24,7 @@ RESULTS = HERE / "results"
 
 def main() -> int:
     asked = _arguments()
-    chosen = workloads.chosen(asked.only)
+    chosen = workloads.for_goals() if asked.goals else workloads.chosen(asked.only)
     if asked.list or not chosen:
         _list()
         return 0 if asked.list else 2
@@ -89,6 +89,7 @@ def _list() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="seconds only: a smoke test")
+    parser.add_argument("--goals", action="store_true", help="only what a goal compares")
     parser.add_argument("--only", nargs="+", metavar="WORKLOAD", help="those with these beginnings")
     parser.add_argument(
         "--peers", nargs="+", metavar="SERVER", help="beside umbel's, those with these beginnings"
