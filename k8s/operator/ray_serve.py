@@ -126,7 +126,23 @@ def owned(
             str(owner.get("role", "model")),
             dict((args or {}).get("front", {}).get("shares", {})),
         ),
-        replicas=sum(1 for r in ingress.get("replicas") or () if r.get("state") == "RUNNING"),
+        replicas=_up(ingress),
+        proven=_is_complete(details),
+    )
+
+
+def _up(deployment: Mapping[str, Any]) -> int:
+    """Replicas that answer; one that is told a new route is UPDATING."""
+    states = [one.get("state") for one in deployment.get("replicas") or ()]
+    return sum(1 for state in states if state in ("RUNNING", "UPDATING"))
+
+
+def _is_complete(details: Mapping[str, Any]) -> bool:
+    """True where every deployment has the replicas it should have."""
+    deployments = (details.get("deployments") or {}).values()
+    counts = [(one.get("target_num_replicas"), _up(one)) for one in deployments]
+    return bool(counts) and all(
+        isinstance(wanted, int) and have >= wanted for wanted, have in counts
     )
 
 

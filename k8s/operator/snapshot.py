@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 import logging
 import time
@@ -20,12 +21,13 @@ CONFIG = "inferenceservice-config"
 
 
 class Observer:
-    """Takes snapshots. Between them it remembers one thing: since when a route has had its
-    holder, by this process's clock."""
+    """Takes snapshots. Between them it remembers which applications ran, and since when each
+    has had its route, by this process's clock. Nothing is lost with that: it is seen again."""
 
     def __init__(self, cluster: Cluster, serving: Serving, settings: OperatorSettings) -> None:
         self._cluster, self._serving, self._settings = cluster, serving, settings
         self._since: dict[str, float] = {}
+        self._ran: set[str] = set()
 
     async def snapshot(self) -> World:
         """The world as it is. Raises ``ClusterUnavailable`` and ``Refused``."""
@@ -86,10 +88,17 @@ class Observer:
 
     async def _applications(self) -> tuple[Mapping[str, ServeApplication], bool]:
         try:
-            return await self._serving.read(), True
+            found = await self._serving.read()
         except ServeUnavailable as error:
             log.warning("%s", error)
             return {}, False
+        running = {name for name, app in found.items() if app.status == "RUNNING"}
+        self._ran = (self._ran | running) & found.keys()
+        proven = {
+            name: dataclasses.replace(app, proven=app.proven or name in self._ran)
+            for name, app in found.items()
+        }
+        return proven, True
 
     def _settled(self, applications: Iterable[ServeApplication]) -> dict[str, float]:
         now = time.monotonic()

@@ -50,11 +50,14 @@ class ServeApplication:
     config: Raw
     owner: Owner
     replicas: int = 0
+    proven: bool = False
+    """It has all its replicas, or was seen running: a change of its route alone makes Serve
+    report DEPLOYING for a moment, in which it goes on answering."""
 
     @property
     def runs(self) -> bool:
         """True once every deployment is healthy."""
-        return self.status == "RUNNING"
+        return self.status == "RUNNING" or (self.status == "DEPLOYING" and self.proven)
 
     @property
     def failed(self) -> bool:

@@ -17,11 +17,15 @@ class ServeApi:
     cannot start, or nothing. ``puts`` are the bodies that came."""
 
     start_s: float = 0.0
+    move_s: float = 0.3
+    """Seconds that an application reports DEPLOYING after its route alone changed."""
+
     fails: Callable[[dict[str, Any]], str] = lambda config: ""
     puts: list[dict[str, Any]] = field(default_factory=list)
     after_write: Callable[[int], Awaitable[None]] | None = None
     applications: dict[str, dict[str, Any]] = field(default_factory=dict)
     since: dict[str, float] = field(default_factory=dict)
+    moved: dict[str, float] = field(default_factory=dict)
     routes: list[dict[str, str]] = field(default_factory=list)
     port: int = 0
     _runner: web.AppRunner | None = None
@@ -59,13 +63,17 @@ class ServeApi:
         reason = self.fails(config)
         if time.monotonic() - self.since[name] < self.start_s:
             return "DEPLOYING", ""
+        if time.monotonic() - self.moved.get(name, 0.0) < self.move_s and not reason:
+            return "DEPLOYING", ""
         return ("DEPLOY_FAILED", reason) if reason else ("RUNNING", "")
 
     async def _get(self, _request: web.Request) -> web.Response:
         found = {}
         for name, config in self.applications.items():
             status, message = self.status(name)
-            replicas = [{"state": "RUNNING"}] if status == "RUNNING" else []
+            up = time.monotonic() - self.since[name] >= self.start_s and not self.fails(config)
+            replicas = [{"state": "UPDATING" if status == "DEPLOYING" else "RUNNING"}] if up else []
+            graph = {"replicas": replicas, "message": message, "target_num_replicas": 1}
             found[name] = {
                 "name": name,
                 "route_prefix": config.get("route_prefix"),
@@ -73,7 +81,7 @@ class ServeApi:
                 "message": message,
                 "source": config.get("source", "declarative"),
                 "deployed_app_config": {k: v for k, v in config.items() if k != "source"},
-                "deployments": {"graph": {"replicas": replicas, "message": message}},
+                "deployments": {"graph": graph},
             }
         details: dict[str, Any] = {"applications": found, "target_capacity": None}
         if self.puts:
@@ -87,6 +95,10 @@ class ServeApi:
         paths = [one["route_prefix"] for one in body["applications"] if one.get("route_prefix")]
         if len(set(names)) < len(names) or len(set(paths)) < len(paths):
             return web.Response(status=400, text="duplicate names or routes")
+        for one in body["applications"]:
+            before = self.applications.get(one["name"], one)
+            if before.get("route_prefix") != one.get("route_prefix"):
+                self.moved[one["name"]] = time.monotonic()
         kept = {n: c for n, c in self.applications.items() if c.get("source") == "imperative"}
         self.applications = {**kept, **{one["name"]: one for one in body["applications"]}}
         now = time.monotonic()

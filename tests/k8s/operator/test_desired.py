@@ -32,15 +32,27 @@ class Simulation:
     settled: dict[str, int] = field(default_factory=dict)
     now: int = 0
 
+    moved: dict[str, int] = field(default_factory=dict)
+
     def state(self, name: str) -> str:
         if self.now - self.since[name] < 2:
             return "DEPLOYING"
+        if self.now - self.moved.get(name, -9) < 2 and "bad" not in str(self.applications[name]):
+            return "DEPLOYING"  # replicas are told their new route
         return "DEPLOY_FAILED" if "bad" in str(self.applications[name]) else "RUNNING"
 
     def world(self) -> World:
         found = {}
         for name, config in self.applications.items():
-            details = {"status": self.state(name), "deployed_app_config": config}
+            started = self.now - self.since[name] >= 2
+            state = "UPDATING" if started and "bad" not in str(config) else "STARTING"
+            details = {
+                "status": self.state(name),
+                "deployed_app_config": config,
+                "deployments": {
+                    "graph": {"target_num_replicas": 1, "replicas": [{"state": state}]}
+                },
+            }
             app = owned(name, details, SETTINGS)
             assert app is not None
             found[name] = app
@@ -77,13 +89,15 @@ class Simulation:
 
     def put(self, applications: tuple[dict[str, Any], ...]) -> None:
         answered = self.answers()
-        known = set(self.applications)
+        known = {name: one["route_prefix"] for name, one in self.applications.items()}
         self.applications = {one["name"]: copy.deepcopy(one) for one in applications}
         routes = [one["route_prefix"] for one in applications if one["route_prefix"]]
         assert len(set(routes)) == len(routes)
         for name in self.applications:
             if name not in known:
                 self.since[name] = self.now
+            elif known[name] != self.applications[name]["route_prefix"]:
+                self.moved[name] = self.now
         stopped = "serving.kserve.io/stop" in self.raw["metadata"]["annotations"]
         assert self.answers() or not answered or stopped, "a path lost its application"
 
@@ -93,7 +107,7 @@ class Simulation:
             if config.get("route_prefix") == ROUTE:
                 shares = config["args"].get("front", {}).get("shares", {})
                 there = all(one in self.applications for one in shares)
-                return self.state(name) == "RUNNING" and there
+                return self.now - self.since[name] >= 2 and there and "bad" not in str(config)
         return False
 
     def edit(self, uri: str, percent: int | None, stopped: bool) -> None:
