@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 from umbel.graph.annotations import TensorSpec, value_type
@@ -135,9 +136,12 @@ def predictor(
     if not uri:
         raise DeclarationError(f'{caller_place()}: predictor("{code}") needs uri="where/it/lies"')
     named = {"x": input} if inputs is None else inputs
+    given = value_type(output) if output else ANY
+    if settings and settings.get("stream") is True:  # a replica elsewhere yields: known from here
+        given = replace(given, stream=True)
     signature = Signature(
         tuple(Port(port, value_type(spec) if spec else ANY) for port, spec in named.items()),
-        (Port("output", value_type(output) if output else ANY),),
+        (Port("output", given),),
     )
     return define_model(
         "predictor",

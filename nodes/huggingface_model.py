@@ -5,8 +5,9 @@ Weights are read from safetensors only, and code that lies beside a model is nev
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,13 @@ from umbel.graph.errors import DeclarationError
 from umbel.graph.implementations import ModelFile
 from umbel.graph.value_types import Port, Signature, ValueType
 from umbel.nodes.descriptions import listing
+from umbel.nodes.huggingface_generation import Sampling, TextGenerator
+from umbel.nodes.huggingface_openai import ChatAndCompletion, embeddings
+from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.model_inputs import taken
 from umbel.nodes.model_location import local_path
 from umbel.nodes.model_settings import ModelSettings
+from umbel.nodes.openai_requests import EmbeddingRequest
 
 TASKS = {
     "text-classification": "text-classification",
@@ -39,15 +44,24 @@ _ENDINGS = {
     "LMHeadModel": "text-generation",
     "Model": "embeddings",
 }
+_GENERATES = ("text-generation",)
+_OPENAI = {
+    "text-generation": ("create_completion", "create_chat_completion"),
+    "embeddings": ("create_embedding",),
+}
 SETTINGS = {
     "task": f"{', '.join(TASKS)} (default: what the model was made for)",
     "device": "cpu, cuda, cuda:N or auto (the default: cuda where there is one)",
     "dtype": "the weights' dtype, as float32 or bfloat16 (default: as in the file)",
     "max_new_tokens": "text generation: tokens of an answer, at most (default 128)",
     "generate": "text generation: further arguments of generate(), as temperature",
+    "stream": "text generation: true to take one text and give its answer piece by piece",
 }
 
 _TEXTS = ValueType("ndarray", "str", ("batch",))
+_PIECES = Signature(
+    (Port("x", ValueType("str")),), (Port("output", ValueType("str", stream=True)),)
+)
 _OUTPUTS = {
     "text-classification": (
         Port("label", ValueType("ndarray", "str", ("batch",))),
@@ -70,6 +84,13 @@ class HuggingFaceModel:
         self.signature: Signature | None = Signature(
             (Port("x", _TEXTS),), outputs, keyed=len(outputs) > 1
         )
+        generator = TextGenerator(pipe.model, pipe.tokenizer) if task in _GENERATES else None
+        self._generator = generator
+        self.openai_methods: tuple[str, ...] = _OPENAI.get(task, ())
+        if generator is not None:
+            chat = ChatAndCompletion(generator, pipe.tokenizer, self._arguments)
+            self.create_completion = chat.create_completion
+            self.create_chat_completion = chat.create_chat_completion
 
     def predict(self, x: Any) -> Any:
         """The answers, one for each text. Raises UnfitInput."""
@@ -80,6 +101,27 @@ class HuggingFaceModel:
             found = self._pipe(texts, return_full_text=False, **self._arguments) if texts else []
             return _objects([answers[0]["generated_text"] for answers in found])
         return self._vectors(texts)
+
+    async def stream(self, x: str) -> AsyncGenerator[str, None]:
+        """The new text after ``x``, as its tokens come. Raises UnfitInput."""
+        assert self._generator is not None  # noqa: S101  only then the signature has a stream
+        arguments = dict(self._arguments)
+        prompt = self._generator.tokens(x)
+        if not prompt:
+            raise UnfitInput("input 'x': expected at least one token, got none", "x")
+        sampling = Sampling(arguments.pop("max_new_tokens"), arguments=arguments)
+        async with contextlib.aclosing(self._generator.run(prompt, sampling)) as pieces:
+            async for piece in pieces:
+                if piece.text:
+                    yield piece.text
+
+    def create_embedding(self, request: EmbeddingRequest) -> dict[str, Any]:
+        """OpenAI's embeddings. Raises OpenAiRefusal."""
+
+        def count(text: str) -> int:
+            return len(self._pipe.tokenizer(text, truncation=True)["input_ids"])
+
+        return embeddings(request, self._vectors, count)
 
     def _vectors(self, texts: Sequence[str]) -> Any:
         """Each text for itself: padding would count in the mean."""
@@ -113,7 +155,12 @@ def open_model(code: ModelFile) -> HuggingFaceModel:
     longest = getattr(pipe.model.config, "max_position_embeddings", None)
     if isinstance(longest, int) and longest < pipe.tokenizer.model_max_length:
         pipe.tokenizer.model_max_length = longest  # a folder may leave it open
-    return HuggingFaceModel(pipe, task, folder, arguments)
+    model = HuggingFaceModel(pipe, task, folder, arguments)
+    if settings.flag("stream"):
+        if task not in _GENERATES:
+            raise DeclarationError(f"setting 'stream' is for text generation, not for {task}")
+        model.signature = _PIECES
+    return model
 
 
 def _config(folder: Path) -> dict[str, Any]:
