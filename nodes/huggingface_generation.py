@@ -39,6 +39,11 @@ class Piece(NamedTuple):
     finish_reason: Literal["stop", "length"] | None = None
 
 
+LONGEST_LETTER = 8
+"""Tokens after which text that is no UTF-8 is told as it is: a letter has four bytes, some
+emoji a few letters."""
+
+
 class TextGenerator:
     """A model with its tokenizer."""
 
@@ -173,7 +178,8 @@ class _Decoder:
         """The text that is settled with this token."""
         self._ids.append(token)
         text = self._new()
-        if not text or text.endswith("\N{REPLACEMENT CHARACTER}"):
+        unfinished = len(self._ids) - self._told < LONGEST_LETTER
+        if not text or (unfinished and text.endswith("\N{REPLACEMENT CHARACTER}")):
             return ""
         self._context, self._told = self._told, len(self._ids)
         return text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -190,18 +191,23 @@ def _made_for(config: Mapping[str, Any], folder: Path) -> str:
     )
 
 
+_LOADING = threading.Lock()
+"""transformers changes the process's default device while it loads a model: two at once fail."""
+
+
 def _pipeline(folder: Path, task: str, device: str, dtype: str) -> Any:
     make: Any = transformers.pipeline  # its types know no task by variable
     try:
-        return make(
-            TASKS[task],
-            model=str(folder),
-            tokenizer=str(folder),
-            trust_remote_code=False,
-            dtype=dtype,
-            model_kwargs={"use_safetensors": True, "local_files_only": True},
-            **({} if device == "auto" else {"device": device}),
-        )
+        with _LOADING:
+            return make(
+                TASKS[task],
+                model=str(folder),
+                tokenizer=str(folder),
+                trust_remote_code=False,
+                dtype=dtype,
+                model_kwargs={"use_safetensors": True, "local_files_only": True},
+                **({} if device == "auto" else {"device": device}),
+            )
     except Exception as error:  # transformers raises whatever a file makes it stumble over
         raise DeclarationError(
             f"{folder} cannot be loaded for {task}: {type(error).__name__}: {error}"

@@ -70,6 +70,8 @@ class ChatAndCompletion:
         if request.best_of not in (None, request.n or 1):
             raise OpenAiRefusal("best_of: this model does not support it", "best_of")
         prompts = [self._tokens(prompt) for prompt in _listed(request.prompt)]
+        if not prompts:
+            raise OpenAiRefusal("prompt: expected at least one", "prompt")
         echoes = [self._tokenizer.decode(p, skip_special_tokens=True) for p in prompts]
         most = request.max_tokens or COMPLETION_TOKENS
         opening = echoes if request.echo else [""] * len(prompts)
@@ -245,7 +247,7 @@ def embeddings(
             "index": index,
             "embedding": base64.b64encode(row.astype("<f4").tobytes()).decode()
             if in_text
-            else row.tolist(),
+            else row,
         }
         for index, row in enumerate(found)
     ]

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from umbel.graph.errors import InvalidInput
 from umbel.graph.ir import Node
@@ -14,8 +14,12 @@ from umbel.graph.value_types import Signature
 from umbel.nodes import forms
 from umbel.nodes.batching import Batcher
 from umbel.nodes.execution import Escaped, SyncExecution, was_cancelled
+from umbel.nodes.item_streams import Items
 from umbel.nodes.request_context import RequestContext
 from umbel.nodes.response_cache import ResponseCache
+
+if TYPE_CHECKING:
+    from umbel.nodes.openai_methods import OpenAiMethods
 
 log = logging.getLogger("umbel.nodes")
 
@@ -77,6 +81,22 @@ class LoadedNode:
         cache = node.options.cache
         self.cache = ResponseCache(node, cache) if cache else None
         self._types = {port.name: port.type for port in node.signature.inputs}
+        self._openai: OpenAiMethods | None = None
+
+    @property
+    def openai_methods(self) -> tuple[str, ...]:
+        """The methods of OpenAI's API that the object behind the code offers."""
+        from umbel.nodes.openai_methods import offered
+
+        return offered(self.instance)
+
+    def openai(self, method: str, body: object, context: RequestContext) -> Items:
+        """The parts of the object's answer to a request of OpenAI's API."""
+        if self._openai is None:
+            from umbel.nodes.openai_methods import OpenAiMethods  # which builds on this class
+
+            self._openai = OpenAiMethods(self.node, self.instance)
+        return self._openai(method, body, context)
 
     @property
     def inline(self) -> bool:
@@ -120,6 +140,8 @@ class LoadedNode:
 
     async def close(self) -> None:
         """Let the code release what it holds; its errors are logged."""
+        if self._openai is not None:
+            await self._openai.close()
         if self.cache is not None:
             await self.cache.close()
         if self._close is None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from umbel.graph.errors import DeclarationError, NotImplementedHere
 from umbel.graph.implementations import PythonClass
+from umbel.nodes.openai_methods import offered
 from umbel.nodes.request_context import current_request
 
 _instances: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
@@ -28,6 +29,8 @@ def payload_method(code: PythonClass) -> Callable[..., Any]:
     method = getattr(instance, code.method, None)
     if method is None:
         if code.method not in _OPTIONAL:
+            if offered(instance):  # a model of OpenAI's API only
+                return _not_offered
             raise DeclarationError(f"{code.reference} has no method {code.method!r}")
         return _identity
     takes_headers = "headers" in inspect.signature(method).parameters
@@ -51,6 +54,10 @@ def payload_instance(code: PythonClass) -> Any:
         instance = _build(code)
         _instances[key] = instance
     return instance
+
+
+def _not_offered(payload: Any) -> Any:
+    raise NotImplementedHere("this model answers at /openai/v1 only")
 
 
 def _identity(payload: Any) -> Any:

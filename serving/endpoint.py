@@ -27,6 +27,7 @@ from umbel.serving.explanation_verb import ExplanationVerb
 from umbel.serving.generate import Generate
 from umbel.serving.inference import Inference
 from umbel.serving.model_states import ModelStates
+from umbel.serving.openai_paths import OpenAiPaths
 from umbel.serving.protocols import metadata, v1
 from umbel.serving.protocols.error_bodies import error_reply, model_not_found, model_not_ready
 from umbel.serving.protocols.openapi import openapi_document
@@ -60,6 +61,7 @@ class Endpoint:
         kind = StreamInference if streams else Inference
         self.inference = kind(engine, name, self.model)
         self._generate = Generate(self.inference)
+        self.openai = OpenAiPaths(engine, graph, self.model)
         self.explanation = (
             ExplanationVerb(engine, graph.explainer, self.model) if graph.explainer else None
         )
@@ -161,6 +163,7 @@ class Endpoint:
             "/v2/repository/index": {"POST": self._index},
             f"{repository}/load": {"POST": self._load},
             f"{repository}/unload": {"POST": self._unload},
+            **self.openai.routes(self._when_ready),
             **self._pages(),
         }
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from umbel.graph.errors import NotFound
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.answer_stream import watched
 from umbel.serving.asgi import Message, Receive, Send, answer_asgi, answer_lifespan
-from umbel.serving.endpoint import json_reply
+from umbel.serving.endpoint import Endpoint, json_reply
 from umbel.serving.metrics import Metrics
+from umbel.serving.openai_paths import answer_root
 from umbel.serving.pool_endpoint import AnyEndpoint
 from umbel.serving.protocols.error_bodies import error_reply
 from umbel.serving.wire import HttpRequest, Reply, WireRequest
@@ -75,7 +77,11 @@ class HttpApp:
         name, path = _split(self._inner_path(request.path))
         try:
             endpoint = self.endpoints.get(name)
-            if endpoint is None:
+            if endpoint is None and name == "openai":
+                reply = await self._openai(
+                    WireRequest(request.method, f"/{name}{path}", request.body, headers, context)
+                )
+            elif endpoint is None:
                 reply = self._elsewhere(name, request.method)
             else:
                 reply = await self._answer(
@@ -130,6 +136,14 @@ class HttpApp:
             self.endpoints.metrics.record(name, status, seconds, context)
 
         return reply._replace(stream=reply.stream and watched(reply.stream, ended))
+
+    async def _openai(self, request: WireRequest) -> Reply:
+        answers: dict[str, Callable[[WireRequest], Awaitable[Reply]]] = {}
+        for name in self.endpoints.names():
+            endpoint = self.endpoints.get(name)
+            if isinstance(endpoint, Endpoint) and endpoint.openai.offered:
+                answers[endpoint.model] = partial(self._answer, endpoint)
+        return await answer_root(answers, request)
 
     def _elsewhere(self, name: str, method: str) -> Reply:
         if not name and method in ("GET", "HEAD"):

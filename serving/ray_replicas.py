@@ -81,8 +81,17 @@ class NodeReplica:
         self._answered += 1
         context = from_wire(wire)
         code: Any = self._nodes[node]
-        async for item in sent_items(lambda: code.stream(values, context), context, node):
-            yield item
+        async for done, item in sent_items(lambda: code.stream(values, context), context, node):
+            yield done, self._packed(item) if done else item
+
+    async def openai(
+        self, node: str, method: str, body: object, wire: Wire
+    ) -> AsyncGenerator[tuple[bool, Any], None]:
+        """The parts of a node's answer to a request of OpenAI's API."""
+        self._answered += 1
+        context, code = from_wire(wire), self._nodes[node]
+        async for part in sent_items(lambda: code.openai(method, body, context), context, node):
+            yield part
 
     async def call(self, node: str, values: dict[str, Any], wire: Wire) -> tuple[bool, Any]:
         """``(True, value)``, or ``(False, error)``: an error of umbel's own tree, which every
@@ -142,11 +151,16 @@ class RemoteNode:
         self._chain = deployment.chain
         by_reference = deployment.options(_by_reference=True)
         self._call_by_reference, self._chain_by_reference = by_reference.call, by_reference.chain
-        self._stream = deployment.options(stream=True).stream
+        streaming = deployment.options(stream=True)
+        self._stream, self._openai = streaming.stream, streaming.openai
 
     def stream(self, values: dict[str, Any], context: RequestContext) -> Items:
         """The items of a node that yields."""
-        return remote_items(self._stream, self._node, values, to_wire(context))
+        return remote_items(self._stream, self._node, self._sent(values), to_wire(context))
+
+    def openai(self, method: str, body: object, context: RequestContext) -> Items:
+        """The parts of the node's answer to a request of OpenAI's API."""
+        return remote_items(self._openai, self._node, method, body, to_wire(context))
 
     async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
         call = self._call_by_reference if _are_large(values) else self._call

@@ -85,11 +85,13 @@ def planned(*definitions: GraphDefinition) -> Plan:
 
 
 @contextlib.contextmanager
-def serving(*definitions: GraphDefinition, **options: Any) -> Iterator[Client]:
-    """A client of a server that serves these graphs. ``options`` are ``HttpApp``'s."""
+def serving(
+    *definitions: GraphDefinition, plan: Plan | None = None, **options: Any
+) -> Iterator[Client]:
+    """A client of a server that serves these graphs, or a plan. ``options`` are ``HttpApp``'s."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    host = GraphHost(planned(*definitions), "0.0.0-test")
+    host = GraphHost(plan or planned(*definitions), "0.0.0-test")
     server = HttpListener(HttpApp(host, **options))
     started, ended = threading.Event(), asyncio.Event()
 
