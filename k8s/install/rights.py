@@ -55,7 +55,7 @@ KUBERAY_RULES: tuple[Object, ...] = (
     {
         "apiGroups": ["ray.io"],
         "resources": ["rayservices"],
-        "verbs": ["get", "list", "create", "patch", "delete"],
+        "verbs": ["get", "list", "watch", "create", "patch", "delete"],
     },
     {
         "apiGroups": [""],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -95,6 +95,26 @@ class Cluster:
             if error.code in (403, 404):
                 return None
             raise
+
+    async def changes(self, kind: Kind, namespace: str, name: str) -> AsyncIterator[None]:
+        """Yields whenever one resource changes, and once whenever it may have: when the watch
+        begins. Ends when the API server ends it; raises as ``ask`` does."""
+        path = kind.path(namespace)
+        query = {"fieldSelector": f"metadata.name={name}"}
+        listed = await self.ask("GET", path, query=query)
+        yield None
+        version = (listed.get("metadata") or {}).get("resourceVersion", "")
+        query |= {"watch": "true", "resourceVersion": str(version), "timeoutSeconds": "300"}
+        session = await self._signed_in()
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+        try:
+            async with session.get(self._server + path, params=query, timeout=timeout) as reply:
+                if reply.status != 200:
+                    raise ClusterUnavailable(f"GET {path}: {reply.status}")
+                async for _line in reply.content:
+                    yield None
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise ClusterUnavailable(f"GET {path}: {error!r}") from error
 
     async def create(self, kind: Kind, raw: Raw) -> Raw | None:
         """Create it; None if it was there already."""

@@ -64,7 +64,10 @@ async def run(
         observer = Observer(cluster, serving, settings)
         loop = ReconcileLoop(observer, executor, leadership, settings)
         stop = asyncio.Event()
-        work = [asyncio.create_task(loop.run(), name="reconcile loop")]
+        work = [
+            asyncio.create_task(loop.run(), name="reconcile loop"),
+            asyncio.create_task(_follow_config(settings, loop), name="settings"),
+        ]
         if webhooks is not None:
             work.append(asyncio.create_task(_hosted(webhooks, stop), name="webhooks"))
         try:
@@ -82,6 +85,20 @@ async def run(
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
             await asyncio.gather(leadership.release(), return_exceptions=True)
+
+
+async def _follow_config(settings: OperatorSettings, loop: ReconcileLoop) -> None:
+    """Wakes the loop when KServe's ConfigMap changes. Kopf would watch the ConfigMaps of all
+    namespaces for this one, which the operator has no right to."""
+    async with Cluster() as cluster:
+        while True:
+            try:
+                where = (kinds.CONFIG_MAP, settings.config_namespace, CONFIG)
+                async for _change in cluster.changes(*where):
+                    loop.wake()
+            except UmbelError as error:
+                log.debug("%s", error)
+            await asyncio.sleep(2.0)
 
 
 async def _hosted(options: HostingOptions, stop: asyncio.Event) -> None:
@@ -109,13 +126,6 @@ def _registry(loop: ReconcileLoop, settings: OperatorSettings) -> kopf.OperatorR
     kopf.on.login(registry=registry)(login)
     for kind in watched:
         kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(wake)
-
-    def is_ours(**given: Any) -> bool:
-        found = given["namespace"], given["name"]
-        return found == (settings.config_namespace, CONFIG)
-
-    if not settings.namespaces or settings.config_namespace in settings.namespaces:
-        kopf.on.event("v1", "configmaps", registry=registry, when=is_ours)(wake)
     return registry
 
 
@@ -126,7 +136,6 @@ def _kopf_settings(settings: OperatorSettings) -> kopf.OperatorSettings:
     made.watching.reconnect_backoff = 0.2
     made.watching.connect_timeout = 10.0
     made.watching.server_timeout = 300
-    made.watching.field_selectors["v1", "configmaps"] = f"metadata.name={CONFIG}"
     if settings.namespaces:
         made.scanning.disabled = True  # a Role grants no view of the cluster's namespaces
     return made

@@ -19,12 +19,7 @@ from kube_api import KubeApi
 from kube_store import RESOURCES, KubeStore, Object, Resource
 from serve_api import ServeApi
 
-COMMAND = (
-    "-c",
-    "import argparse, sys; from umbel.cli import operator; top = argparse.ArgumentParser();"
-    "operator.add(top.add_subparsers()); a = top.parse_args(); sys.exit(a.run(a))",
-    "operator",
-)
+COMMAND = ("-m", "umbel", "k8s", "operator")
 
 KINDS = {one.kind: one for one in RESOURCES}
 

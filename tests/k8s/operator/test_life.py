@@ -195,3 +195,19 @@ async def test_tags_have_paths_of_their_own(cluster: FakeCluster) -> None:
         "latest": "http://127.0.0.1:8000/default/latest-iris",
         "prev": "http://127.0.0.1:8000/default/prev-iris",
     }
+
+
+async def test_a_change_of_kserves_settings_is_noticed(cluster: FakeCluster) -> None:
+    await cluster.start_operator("--resync", "60")
+    await cluster.apply(service("first"))
+    await cluster.apply(graph("chain", "first"))
+    await cluster.until(lambda: cluster.is_ready("InferenceGraph", "chain"), "the graph")
+    await cluster.settles()
+    config = {
+        "metadata": {"name": "inferenceservice-config"},
+        "data": {"router": '{"headers": {"propagate": ["X-Special"]}}'},
+    }
+    await cluster.store.create(resource("ConfigMap"), "kserve", config)
+    await cluster.until(
+        lambda: "X-Special" in str(cluster.serve.holder("/default/chain")), "the header rule"
+    )
