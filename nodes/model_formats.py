@@ -22,5 +22,6 @@ FORMATS: dict[str, ModelFormat] = {
     "huggingface": ModelFormat("umbel.nodes.huggingface_model", "huggingface"),
     "mlflow": ModelFormat("umbel.nodes.mlflow_model", "mlflow"),
     "pmml": ModelFormat("umbel.nodes.pmml_model", "pmml"),
+    "tensorflow": ModelFormat("umbel.nodes.tensorflow_model", "tensorflow"),
     "catboost": ModelFormat("umbel.nodes.catboost_model", "catboost"),
 }

@@ -52,6 +52,7 @@ ONLY_IN: dict[str, str] = {
     "lightgbm": "nodes",
     "onnxruntime": "nodes",
     "catboost": "nodes",
+    "tensorflow": "nodes",
 }
 """The one folder that may import the library."""
 
