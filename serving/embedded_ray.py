@@ -80,7 +80,8 @@ class EmbeddedRay:
     def start(self) -> None:
         """Returns once HAProxy listens; it answers 404 until an application is deployed.
 
-        Raises RayUnavailable where Ray is missing or was imported before with other settings.
+        Raises RayUnavailable where Ray is missing, does not start, or was imported before with
+        other settings.
         """
         if len(str(self.folder)) > _LONGEST_FOLDER:
             raise RayUnavailable(f"{self.folder} is too long for Ray's sockets: at most 32 letters")
@@ -91,6 +92,19 @@ class EmbeddedRay:
         if ray.is_initialized():
             raise RayUnavailable("Ray already runs in this process: call ray.shutdown() first")
         handler = signal.getsignal(signal.SIGTERM)
+        try:
+            self._start_node(ray)
+        except Exception as error:  # ray.init raises whatever its parts raise
+            told = (str(error).strip() or type(error).__name__).splitlines()[0]
+            load = ", ".join(f"{part:.1f}" for part in os.getloadavg())
+            raise RayUnavailable(
+                f"Ray does not start here: {told} (load of the machine: {load} on "
+                f"{os.cpu_count()} cores); try again when it is less busy, or use --local"
+            ) from error
+        signal.signal(signal.SIGTERM, handler)  # ray.init puts its own in place
+        self._start_serve()
+
+    def _start_node(self, ray: Any) -> None:
         with lean_ray_node.without_side_processes():
             ray.init(
                 address="local",
@@ -104,8 +118,6 @@ class EmbeddedRay:
                 namespace="umbel",
                 _temp_dir=str(self.folder),
             )
-        signal.signal(signal.SIGTERM, handler)  # ray.init puts its own in place
-        self._start_serve()
 
     def stop(self) -> None:
         """Ends requests, applications, HAProxy and Ray, in this order; safe to call twice.
