@@ -19,6 +19,7 @@ from typing import Any
 from umbel.graph import (
     implementations,
     ir,
+    message_steps,
     options,
     placement,
     plan,
@@ -33,6 +34,7 @@ from umbel.graph.plan import Plan
 _MODULES: tuple[ModuleType, ...] = (
     implementations,
     ir,
+    message_steps,
     options,
     placement,
     plan,
@@ -58,6 +60,11 @@ def from_data(data: Any) -> Plan:
     if not isinstance(read, Plan):
         raise DeclarationError(f"expected a plan; got {type(read).__name__}")
     return read
+
+
+def known_classes() -> tuple[str, ...]:
+    """The names of the dataclasses that have a form."""
+    return tuple(sorted(_classes()))
 
 
 @functools.cache

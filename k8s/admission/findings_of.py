@@ -9,6 +9,8 @@ from typing import Any
 from umbel.graph.checks import check
 from umbel.graph.findings import Finding, has_errors
 from umbel.graph.inference import infer
+from umbel.k8s.manifests import unsupported
+from umbel.k8s.resources import load
 from umbel.k8s.translate import translate
 
 Raw = Mapping[str, Any]
@@ -34,6 +36,7 @@ def findings_of(raw: Raw, others: Sequence[Raw] | None = None) -> tuple[Finding,
     texts += [(f"other-{number}", _text(one)) for number, one in enumerate(others or ())]
     translated = translate(texts)
     found = [one for one in translated.findings if one.place.file == FILE]
+    found += unsupported(load(texts[:1]))
     if not has_errors(translated.findings):
         found += [
             one

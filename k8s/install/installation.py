@@ -35,50 +35,42 @@ def namespace(options: InstallOptions) -> Object:
 
 
 def configurations(options: InstallOptions) -> list[Object]:
-    """The two webhook configurations. Where no webhook answers, objects are let in: the
-    operator reads them with the same checks."""
-    rules = [
-        {
-            "apiGroups": [GROUP],
-            "apiVersions": sorted({one.version for one in KINDS}),
-            "operations": ["CREATE", "UPDATE"],
-            "resources": [one.plural for one in KINDS],
-            "scope": "*",
-        }
-    ]
-    defaults = [{**rules[0], "resources": ["inferenceservices"], "apiVersions": ["v1beta1"]}]
-    kinds = {
-        "ValidatingWebhookConfiguration": ("validate", "/validate", rules),
-        "MutatingWebhookConfiguration": ("default", "/default", defaults),
+    """The two webhook configurations."""
+    rule = {
+        "apiGroups": [GROUP],
+        "apiVersions": sorted({one.version for one in KINDS}),
+        "operations": ["CREATE", "UPDATE"],
+        "resources": [one.plural for one in KINDS],
+        "scope": "*",
     }
+    services = {**rule, "resources": ["inferenceservices"], "apiVersions": ["v1beta1"]}
     return [
-        {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": kind,
-            "metadata": {"name": WEBHOOKS, "labels": labels_of(WEBHOOKS)},
-            "webhooks": [
-                {
-                    "name": f"{word}.umbel.dev",
-                    "admissionReviewVersions": ["v1"],
-                    "clientConfig": {
-                        "service": {
-                            "name": WEBHOOKS,
-                            "namespace": options.namespace,
-                            "path": path,
-                            "port": 443,
-                        }
-                    },
-                    "failurePolicy": "Ignore",
-                    "matchPolicy": "Equivalent",
-                    "rules": wanted,
-                    "sideEffects": "None",
-                    "timeoutSeconds": 10,
-                    **_scope(options),
-                }
-            ],
-        }
-        for kind, (word, path, wanted) in kinds.items()
+        _configuration("ValidatingWebhookConfiguration", "validate", rule, options),
+        _configuration("MutatingWebhookConfiguration", "default", services, options),
     ]
+
+
+def _configuration(kind: str, verb: str, rule: Object, options: InstallOptions) -> Object:
+    """Where no webhook answers, objects are let in: the operator reads them with the same
+    checks."""
+    service = {"name": WEBHOOKS, "namespace": options.namespace, "path": f"/{verb}", "port": 443}
+    webhook = {
+        "name": f"{verb}.umbel.dev",
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": {"service": service},
+        "failurePolicy": "Ignore",
+        "matchPolicy": "Equivalent",
+        "rules": [rule],
+        "sideEffects": "None",
+        "timeoutSeconds": 10,
+        **_scope(options),
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": WEBHOOKS, "labels": labels_of(WEBHOOKS)},
+        "webhooks": [webhook],
+    }
 
 
 def _scope(options: InstallOptions) -> Object:

@@ -20,6 +20,7 @@ from umbel.k8s.manifests.serve_config import (
     route_prefix,
     serve_config,
 )
+from umbel.k8s.manifests.unsupported import unsupported
 from umbel.k8s.manifests.workloads import Workload
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "render_texts",
     "route_prefix",
     "serve_config",
+    "unsupported",
     "workload_of",
 ]

@@ -129,5 +129,6 @@ def _group(workload: Workload, group: Group, options: ClusterOptions) -> Object:
         # A change rolls by starting new replicas first.
         "maxReplicas": most + max(1, math.ceil(most / 4)),
         "rayStartParams": params,
+        **({"labels": dict(group.labels)} if group.labels else {}),
         "template": worker_template(workload, group, options),
     }

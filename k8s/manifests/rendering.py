@@ -15,10 +15,12 @@ from umbel.graph.findings import Finding, has_errors
 from umbel.graph.inference import infer
 from umbel.graph.plan import Plan
 from umbel.k8s.manifests.documents import as_yaml
+from umbel.k8s.manifests.lists import unlisted
 from umbel.k8s.manifests.options import RenderOptions
 from umbel.k8s.manifests.ray_services import ray_service
 from umbel.k8s.manifests.routes import routes
 from umbel.k8s.manifests.storage_access import secret_env, secret_volumes
+from umbel.k8s.manifests.unsupported import unsupported
 from umbel.k8s.manifests.upkeep import (
     disruption_budget,
     monitoring,
@@ -54,16 +56,15 @@ class Rendered:
 def render_texts(texts: Sequence[tuple[str, str]], options: RenderOptions) -> Rendered:
     """Read ``(file, text)`` pairs and render them. Never raises; with an error among the
     findings there are no objects."""
+    texts = [(file, unlisted(file, text)) for file, text in texts]
     whole = translate(texts)
     program = infer(whole.program)
-    findings = list(
-        dict.fromkeys(
-            (*whole.findings, *(one for one in check(program) if one.code != MODEL_MISSING))
-        )
-    )
+    loaded = load(texts)
+    checked = (one for one in check(program) if one.code != MODEL_MISSING)
+    findings = tuple(dict.fromkeys((*whole.findings, *checked, *unsupported(loaded))))
     if has_errors(findings):
-        return Rendered((), tuple(findings))
-    return Rendered(tuple(render(load(texts), options)), tuple(findings))
+        return Rendered((), findings)
+    return Rendered(tuple(render(loaded, options)), findings)
 
 
 def render(resources: Loaded, options: RenderOptions = PLAIN) -> list[Object]:

@@ -57,6 +57,8 @@ class Group:
     replicas: Scale
     resources: Mapping[str, Mapping[str, Any]]
     accelerator: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Ray's labels of the pods' nodes, which the deployment selects them by."""
 
     @property
     def cpus(self) -> float:
@@ -126,7 +128,7 @@ class Workload:
         resources = self._resources()
         apart = self.plan.deployments
         # What the model asks for, it needs where it runs.
-        own = SMALL if any(one.resources.gpus for one in apart) else resources
+        own = SMALL if any(one.resources.asked for one in apart) else resources
         ingress = Group("serve", INGRESS, counts[INGRESS], own)
         return (ingress, *(_group_of(one, counts[one.name], resources) for one in apart))
 
@@ -146,17 +148,29 @@ def _group_of(
     deployment: Deployment, count: Scale, resources: Mapping[str, Mapping[str, Any]]
 ) -> Group:
     wanted = deployment.resources
-    own: dict[str, Any] = {}
-    if wanted.cpus:
-        own["cpu"] = text_of(max(1.0, wanted.cpus))
-    if wanted.memory:
-        own["memory"] = str(wanted.memory)
     base = resources if wanted.gpus else _without_gpus(resources)
+    own: dict[str, Any] = {}
+    if wanted.cpus and wanted.cpus != quantity(base["limits"].get("cpu", CPU)):
+        own["cpu"] = text_of(max(1.0, wanted.cpus))
+    if wanted.memory and wanted.memory != quantity(base["limits"].get("memory", MEMORY)):
+        own["memory"] = str(wanted.memory)
     if wanted.gpus and not any(gpu in base["limits"] for gpu in GPUS):
         own[GPUS[0]] = str(math.ceil(wanted.gpus))
     sized = {key: {**values, **own} for key, values in base.items()}
     name = deployment.name.lower().replace("/", "-").replace("_", "-").replace(".", "-")
-    return Group(name[:40].strip("-"), deployment.name, count, sized, wanted.accelerator)
+    labels = _labels(deployment.options.placement.labels)
+    short = name[:40].strip("-")
+    return Group(short, deployment.name, count, sized, wanted.accelerator, labels)
+
+
+def _labels(selectors: Mapping[str, str]) -> dict[str, str]:
+    """Labels that the selectors match: the value, or the first of ``in(a,b)``. What a label must
+    not be is no label."""
+    found = {}
+    for key, selector in selectors.items():
+        if not selector.startswith("!"):
+            found[key] = selector.removeprefix("in(").rstrip(")").split(",")[0].strip()
+    return found
 
 
 def _without_gpus(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -32,6 +32,7 @@ from umbel.k8s.resources.inference_graph import ROOT, GraphStep
 from umbel.k8s.translate.extensions import Extensions, StepExtension
 from umbel.k8s.translate.names import Names, service_url
 from umbel.k8s.translate.node_steps import BODY, MESSAGE, NodeSteps
+from umbel.k8s.translate.scaling import scale_of
 
 SIGNATURE = Signature((Port("request", MESSAGE),), (Port("output", MESSAGE),))
 
@@ -88,6 +89,9 @@ class _Node(NodeSteps):
         settings: dict[str, object] = {"kserve": True}
         if self.resource.spec.timeout:
             settings["timeout_s"] = float(self.resource.spec.timeout)
+        scale = scale_of(self.resource.spec) if self.name == ROOT else None
+        if scale is not None:
+            settings["scale"] = scale
         return Graph(
             name=node_graph(self.names.of(self.resource), self.name),
             nodes=self.nodes,

@@ -6,13 +6,14 @@ from typing import Literal
 
 from umbel.graph.options import Scale
 from umbel.k8s.resources.component import Component
+from umbel.k8s.resources.inference_graph import InferenceGraphSpec
 
 _UNLIMITED = 100
 """``maxReplicas: 0`` means no limit in KServe; Ray wants a number."""
 
 
-def scale_of(component: Component) -> Scale | None:
-    """The scaling that a component asks for, ``None`` if it asks for nothing."""
+def scale_of(component: Component | InferenceGraphSpec) -> Scale | None:
+    """The scaling that a component or graph asks for, ``None`` if it asks for nothing."""
     fields = (component.min_replicas, component.max_replicas, component.scale_target)
     if not any(value is not None and value != 0 for value in fields) and (
         component.min_replicas is None

@@ -149,7 +149,7 @@ def _runtime_findings(one: TrainedModel) -> list[Finding]:
 def _not_before(service: Service, component: str) -> Finding:
     return service.finding(
         "warning",
-        "UMB-K514",
+        "UMB-K515",
         ("spec", component),
         f"umbel puts no {component} before trained models: requests go to the models themselves",
         f"remove the {component}, or give the model an InferenceService of its own",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import typing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from umbel.graph.inference import infer
 from umbel.graph.ir import Graph, Program
 from umbel.graph.plan import Plan
 from umbel.graph.source import PythonFile, graphs_in
-from umbel.graph.steps import Constant, GraphName, StepId
+from umbel.graph.steps import Constant, GraphName, Step, StepId
 from umbel.graph.value_types import Signature
 from umbel.k8s.translate import translate
 
@@ -98,3 +99,24 @@ def test_code_of_a_python_file_is_refused_with_its_place() -> None:
 def test_what_is_no_plan_is_refused(data: object, message: str) -> None:
     with pytest.raises(DeclarationError, match=message):
         portable.from_data(data)
+
+
+def test_every_dataclass_that_a_plan_may_hold_has_a_form() -> None:
+    pending, seen = [Plan, *steps_of()], set()
+    while pending:
+        one = pending.pop()
+        pending += typing.get_args(one)
+        if not dataclasses.is_dataclass(one) or one in seen:
+            continue
+        seen.add(one)
+        pending += typing.get_type_hints(one).values()
+    known = {"Place", "PythonCode", "Decision"} | set(portable.known_classes())
+    assert {one.__name__ for one in seen} <= known
+    assert len(seen) > 30
+
+
+def steps_of() -> list[type[Step]]:
+    found = [Step]
+    for one in found:
+        found += one.__subclasses__()
+    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import yaml
 from umbel.k8s.admission.hosting import HostingOptions, with_bundle
 from umbel.k8s.crds import ConversionWebhook, crds
 from umbel.k8s.install import InstallOptions, chart, installation, rights
-from umbel.k8s.manifests import as_yaml
 from umbel.k8s.operator import kinds
 
 ROOT = Path(__file__).parents[3]
@@ -23,9 +21,6 @@ INSTALL = ROOT / "k8s" / "install"
 OPERATOR = ROOT / "k8s" / "operator"
 
 PLAIN = InstallOptions()
-WITHOUT_CRDS = InstallOptions(crds=False)
-"""A file of its own: the chart's ``crds/crds.yaml``."""
-
 ALL = [
     PLAIN,
     InstallOptions(watch="team"),
@@ -156,18 +151,6 @@ def test_bundles_are_told_once() -> None:
 
 def version() -> str:
     return importlib.metadata.version("umbel")
-
-
-@pytest.mark.parametrize("name", ["install.yaml", "chart"])
-def test_the_committed_files_are_current(name: str) -> None:
-    files = {"install.yaml": as_yaml(installation(WITHOUT_CRDS))}
-    if name == "chart":
-        files = {f"chart/{path}": text for path, text in chart(version()).items()}
-    for path, text in files.items():
-        if os.environ.get("UMBEL_WRITE_DOCS"):
-            (INSTALL / path).parent.mkdir(parents=True, exist_ok=True)
-            (INSTALL / path).write_text(text)
-        assert (INSTALL / path).read_text() == text, "run `make docs`"
 
 
 def rendered_by_hand(text: str, webhooks: bool) -> list[Any]:

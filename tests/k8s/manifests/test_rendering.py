@@ -187,7 +187,7 @@ def config_of(objects: list[dict[str, Any]], name: str) -> str:
         ("1.0/model", "1.1/model", True),
         ("maxReplicas: 5", "maxReplicas: 6", True),
         ("app: flowers", "app: plants", False),
-        ("pool: models", "pool: others", False),
+        ("key: models", "key: others", False),
         ("namespace: team", "namespace: crew", False),
     ],
 )
@@ -209,16 +209,18 @@ def test_replicas_change_without_the_code() -> None:
 
 def test_pods_are_as_large_and_stand_where_the_service_says() -> None:
     ray = one(rendered(IRIS), "RayService")["spec"]["rayClusterConfig"]
-    (group,) = ray["workerGroupSpecs"]
-    assert (group["minReplicas"], group["maxReplicas"]) == (2, 5 + 2)
-    pod = group["template"]["spec"]
-    assert pod["nodeSelector"] == {"pool": "models"}
-    assert pod["tolerations"] == [{"key": "models", "operator": "Exists"}]
-    (container,) = pod["containers"]
+    serve, model = ray["workerGroupSpecs"]
+    for group in (serve, model):
+        assert (group["minReplicas"], group["maxReplicas"]) == (2, 5 + 2)
+        pod = group["template"]["spec"]
+        assert pod["nodeSelector"] == {"pool": "models"}
+        assert pod["tolerations"] == [{"key": "models", "operator": "Exists"}]
+    (container,) = model["template"]["spec"]["containers"]
     assert container["resources"]["limits"] == {"cpu": 2, "memory": "4Gi"}
+    assert model["labels"] == {"pool": "models"}
     config = yaml.safe_load(config_of(rendered(IRIS), "iris"))
-    (deployment,) = config["applications"][0]["deployments"]
-    assert deployment["ray_actor_options"] == {"num_cpus": 2}
+    graph, deployment = config["applications"][0]["deployments"]
+    assert graph["ray_actor_options"] == {"num_cpus": 1}
     assert deployment["autoscaling_config"]["target_ongoing_requests"] == 10
 
 
@@ -316,6 +318,12 @@ def test_a_stopped_or_broken_resource_renders_nothing() -> None:
     broken = render_texts([("f.yaml", IRIS + "    minReplicas: -1\n")], RenderOptions())
     assert broken.objects == ()
     assert broken.findings
+
+
+def test_what_kubectl_prints_is_read() -> None:
+    items = [{**yaml.safe_load(text), "status": {}} for text in (IRIS, GRAPH)]
+    listed = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items})
+    assert as_yaml(rendered(listed)) == as_yaml(rendered(f"{IRIS}\n---\n{GRAPH}"))
 
 
 def test_owners_come_with_a_uid() -> None:

@@ -1,0 +1,64 @@
+"""Warnings about fields in use that umbel has no use for: nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from umbel.graph.findings import Finding
+from umbel.graph.yaml_paths import Path, path_text
+from umbel.k8s.manifests.field_support import support_of
+from umbel.k8s.resources import Loaded, Resource
+from umbel.k8s.resources.field_types import fields_of
+
+CODE = "UMB-K710"
+
+TOLD = frozenset({("Predictor", "tensorflow"), ("Predictor", "paddle"), ("Predictor", "triton")})
+"""Fields that another finding is about: a format without a runtime is UMB-K510."""
+
+_SERVED = ("InferenceService", "InferenceGraph", "TrainedModel")
+
+
+def unsupported(loaded: Loaded) -> list[Finding]:
+    """A warning for each field of a served resource that has no effect here, once: not for the
+    fields inside it. Runtimes are left out: theirs is the pod, which is KServe's."""
+    return [
+        finding
+        for resource in loaded.resources
+        if resource.kind in _SERVED
+        for finding in _findings(resource)
+    ]
+
+
+def _findings(resource: Resource[Any]) -> Iterator[Finding]:
+    kind = fields_of(resource.kind)["spec"].base
+    for path, words in _unused(resource.data.get("spec"), kind, ("spec",)):
+        yield resource.finding(
+            "warning",
+            CODE,
+            path,
+            f"{path_text(path)} has no effect here: {words}",
+            "remove it, or see docs/migration-from-kserve.md",
+        )
+
+
+def _unused(value: Any, type_name: str, path: Path) -> Iterator[tuple[Path, str]]:
+    if not isinstance(value, Mapping):
+        return
+    fields = fields_of(type_name)
+    for name, given in value.items():
+        support, kind = support_of(type_name, name), fields.get(name)
+        if support is None or kind is None:
+            continue
+        if (type_name, name) in TOLD:
+            continue
+        if support.level == "none":
+            yield (*path, name), support.words
+        elif kind.form == "one":
+            yield from _unused(given, kind.base, (*path, name))
+        elif kind.form == "list" and isinstance(given, list):
+            for index, entry in enumerate(given):
+                yield from _unused(entry, kind.base, (*path, name, index))
+        elif isinstance(given, Mapping):
+            for key, entry in given.items():
+                yield from _unused(entry, kind.base, (*path, name, key))

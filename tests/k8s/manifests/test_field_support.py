@@ -1,0 +1,86 @@
+"""Every field of KServe's resources has a word on how it is served, and a warning where not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from umbel.k8s.manifests import RenderOptions, render_texts, unsupported
+from umbel.k8s.manifests.field_support import BASES, own_fields, support_of, types
+from umbel.k8s.resources import load
+from umbel.k8s.resources.field_types import fields_of
+
+
+@pytest.mark.parametrize("type_name", types())
+def test_the_table_has_the_fields_of_the_lists(type_name: str) -> None:
+    assert own_fields(type_name)
+    for field in own_fields(type_name):
+        found = support_of(type_name, field)
+        assert found is not None, field
+        assert found.level == "same" or found.words
+    for base in BASES.get(type_name, ()):
+        assert set(fields_of(base)) <= set(fields_of(type_name))
+
+
+SERVICE = """
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {{name: iris}}
+spec:
+  predictor:
+    {more}
+    model: {{modelFormat: {{name: sklearn}}, storageUri: 's3://b/iris', {inner}}}
+"""
+
+
+def places(text: str) -> list[str]:
+    found = unsupported(load([("f.yaml", text)]))
+    assert all(one.severity == "warning" and one.code == "UMB-K710" for one in found)
+    assert all(one.place.line > 0 for one in found)
+    return [one.place.path for one in found]
+
+
+@pytest.mark.parametrize(
+    ("more", "inner", "expected"),
+    [
+        ("", "", []),
+        ("minReplicas: 1", "livenessProbe: {tcpSocket: {port: 1}}", []),
+        (
+            "logger: {mode: all, url: 'http://x'}",
+            "workingDir: /x",
+            ["spec.predictor.logger", "spec.predictor.model.workingDir"],
+        ),
+        ("hostNetwork: true", "", ["spec.predictor.hostNetwork"]),
+        ("batcher: {maxBatchSize: 2, timeout: 3}", "", ["spec.predictor.batcher.timeout"]),
+        (
+            "initContainers: [{name: a, image: b, tty: true}]",
+            "",
+            ["spec.predictor.initContainers"],
+        ),
+    ],
+)
+def test_each_field_without_effect_is_told_once(more: str, inner: str, expected: list[str]) -> None:
+    text = SERVICE.format(more=more, inner=inner)
+    assert places(text) == expected
+    rendered = render_texts([("f.yaml", text)], RenderOptions())
+    told = [one.place.path for one in rendered.findings if one.code == "UMB-K710"]
+    assert told == expected
+    assert rendered.objects
+
+
+def test_a_graph_is_looked_at_too() -> None:
+    graph = """
+apiVersion: serving.kserve.io/v1alpha1
+kind: InferenceGraph
+metadata: {name: g}
+spec:
+  minReplicas: 2
+  routerTimeouts: {serverRead: 5, serviceClient: 3}
+  nodes: {root: {routerType: Sequence, steps: [{serviceName: iris}]}}
+"""
+    assert places(graph) == ["spec.routerTimeouts.serverRead"]
+    objects: list[dict[str, Any]] = list(render_texts([("g.yaml", graph)], RenderOptions()).objects)
+    (ray,) = (one for one in objects if one["kind"] == "RayService")
+    (group,) = ray["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    assert group["minReplicas"] == 2
