@@ -88,30 +88,14 @@ class _ServicePlan:
     def _served(
         self, rollout: Rollout, known: Sequence[Revision], create: tuple[Raw, ...]
     ) -> Outcome:
-        names = [rollout.latest]
-        if rollout.rolled_out is not None and rollout.rolled_out.name != rollout.latest.name:
-            names.append(rollout.rolled_out)
-        revisions = {one.name: self._candidate(one.name, one.content) for one in names}
-        variants = {
-            name: self._candidate(name, variant(rollout.latest.content, predictor))
-            for name, predictor, _ in canaries(self.raw)
-        }
+        revisions, variants = self._candidates(rollout)
         everything = {**revisions, **variants}
         whole = compiled(self.key, [bare(self.raw), *self._common()], self.route)
-        spec = self.raw.get("spec") or {}
-        named = missing(self.world, self.key.namespace, spec)
+        named = missing(self.world, self.key.namespace, self.raw.get("spec") or {})
         findings = (*whole.findings, *named)
         shares = self._shares(rollout, revisions, variants)
         configs = [c.config for c in everything.values() if c.config is not None]
-        applications: tuple[dict[str, Any], ...] = ()
-        target = None if has_errors(findings) else self._target(shares, everything)
-        if target is None:  # nothing can be deployed: what answers goes on
-            applications = tuple(as_config(app, app.route) for app in self.observed.values())
-        elif self.world.reachable:
-            tags = self._tags(rollout, revisions)
-            linger = self.settings.linger_s
-            made = routed(self.world, self.observed, (*configs, *tags), target, self.route, linger)
-            applications = made.applications
+        applications = self._applications(target, configs, self._tags(rollout, revisions))
         view = service_status.View(
             self.raw,
             self.world,
@@ -136,6 +120,18 @@ class _ServicePlan:
             content,
             divided=len(view.traffic()) > 1 or bool(self.models),
         )
+
+    def _candidates(self, rollout: Rollout) -> tuple[dict[str, Candidate], dict[str, Candidate]]:
+        """The revisions and the variants that are to run."""
+        names = [rollout.latest]
+        if rollout.rolled_out is not None and rollout.rolled_out.name != rollout.latest.name:
+            names.append(rollout.rolled_out)
+        revisions = {one.name: self._candidate(one.name, one.content) for one in names}
+        variants = {
+            name: self._candidate(name, variant(rollout.latest.content, predictor))
+            for name, predictor, _ in canaries(self.raw)
+        }
+        return revisions, variants
 
     def _candidate(self, name: str, content: Raw) -> Candidate:
         env = environment(self.world, self.key.namespace, content.get("spec") or {})

@@ -6,9 +6,13 @@ import argparse
 import asyncio
 import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from umbel.graph.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from umbel.k8s.admission.hosting import HostingOptions
+    from umbel.k8s.operator.settings import OperatorSettings
 
 
 def add(verbs: Any) -> None:
@@ -28,6 +32,20 @@ def add(verbs: Any) -> None:
         help="look after this namespace only; may be given several times",
     )
     verb.add_argument("--config-namespace", default="kserve", help="of inferenceservice-config")
+    _add_ray(verb)
+    verb.add_argument("--name", default="umbel", help="it owns applications that carry this name")
+    verb.add_argument("--leader-elect", action="store_true", help="hold a Lease before writing")
+    verb.add_argument("--lease-namespace", default="umbel-system", help="where the Lease lies")
+    verb.add_argument("--resync", type=float, default=30.0, help="seconds between full looks")
+    verb.add_argument("--poll", type=float, default=0.5, help="seconds, while something starts")
+    verb.add_argument("--linger", type=float, default=3.0, help="seconds an old revision stays")
+    verb.add_argument("--liveness", default=None, metavar="URL", help="answer probes here")
+    _add_kuberay_and_webhooks(verb)
+    verb.add_argument("--verbose", action="store_true")
+    verb.set_defaults(run=run)
+
+
+def _add_ray(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--dashboard-url", default="http://127.0.0.1:8265", help="Ray's dashboard (target ray)"
     )
@@ -41,13 +59,9 @@ def add(verbs: Any) -> None:
     )
     verb.add_argument("--serve-host", default="127.0.0.1", help="Serve binds it, if none runs yet")
     verb.add_argument("--serve-port", type=int, default=8000, help="Serve's, if none runs yet")
-    verb.add_argument("--name", default="umbel", help="it owns applications that carry this name")
-    verb.add_argument("--leader-elect", action="store_true", help="hold a Lease before writing")
-    verb.add_argument("--lease-namespace", default="umbel-system", help="where the Lease lies")
-    verb.add_argument("--resync", type=float, default=30.0, help="seconds between full looks")
-    verb.add_argument("--poll", type=float, default=0.5, help="seconds, while something starts")
-    verb.add_argument("--linger", type=float, default=3.0, help="seconds an old revision stays")
-    verb.add_argument("--liveness", default=None, metavar="URL", help="answer probes here")
+
+
+def _add_kuberay_and_webhooks(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--webhooks", action="store_true", help="serve the admission webhooks, too (port 9443)"
     )
@@ -56,8 +70,6 @@ def add(verbs: Any) -> None:
     verb.add_argument("--image", default="umbel:latest", help="of Ray's pods (target kuberay)")
     verb.add_argument("--route", choices=("gateway", "ingress", "none"), default="gateway")
     verb.add_argument("--domain", default="example.com", help="hosts are NAME-NAMESPACE.DOMAIN")
-    verb.add_argument("--verbose", action="store_true")
-    verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,9 +83,27 @@ def run(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         raise DeclarationError(f"this needs kopf ({error}): pip install 'umbel[k8s]'") from error
     from umbel.k8s.manifests import ClusterOptions, RenderOptions, RouteOptions
+
+    asyncio.run(
+        shell.run(
+            _settings(arguments),
+            ray_token=os.environ.get("RAY_AUTH_TOKEN", ""),
+            ray_token_file=arguments.ray_token_file,
+            liveness=arguments.liveness,
+            options=RenderOptions(
+                cluster=ClusterOptions(image=arguments.image),
+                route=RouteOptions(kind=arguments.route, domain=arguments.domain),
+            ),
+            webhooks=_webhooks(arguments),
+        )
+    )
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> OperatorSettings:
     from umbel.k8s.operator.settings import OperatorSettings
 
-    settings = OperatorSettings(
+    return OperatorSettings(
         target=arguments.target,
         namespaces=tuple(arguments.namespace),
         config_namespace=arguments.config_namespace,
@@ -88,26 +118,15 @@ def run(arguments: argparse.Namespace) -> int:
         leader_elect=arguments.leader_elect,
         lease_namespace=arguments.lease_namespace,
     )
-    webhooks = None
-    if arguments.webhooks:
-        from umbel.k8s.admission.hosting import HostingOptions
 
-        webhooks = HostingOptions(
-            namespace=arguments.webhook_namespace,
-            port=arguments.webhook_port,
-            watch=tuple(arguments.namespace),
-        )
-    asyncio.run(
-        shell.run(
-            settings,
-            ray_token=os.environ.get("RAY_AUTH_TOKEN", ""),
-            ray_token_file=arguments.ray_token_file,
-            liveness=arguments.liveness,
-            options=RenderOptions(
-                cluster=ClusterOptions(image=arguments.image),
-                route=RouteOptions(kind=arguments.route, domain=arguments.domain),
-            ),
-            webhooks=webhooks,
-        )
+
+def _webhooks(arguments: argparse.Namespace) -> HostingOptions | None:
+    if not arguments.webhooks:
+        return None
+    from umbel.k8s.admission.hosting import HostingOptions
+
+    return HostingOptions(
+        namespace=arguments.webhook_namespace,
+        port=arguments.webhook_port,
+        watch=tuple(arguments.namespace),
     )
-    return 0
