@@ -57,7 +57,7 @@ format: $(TO_TEST)
 # Remove everything that was made, .venv and trained models included
 clean:
 	rm -rf $(VENV) $(PEERS) $(KSERVE) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf src/*.egg-info examples/*/models benchmarks/models
+	rm -rf src/*.egg-info examples/*/models examples/*/feature_repo/data benchmarks/models
 	find graph nodes transformers explainers serving k8s src tests examples \
 		-name __pycache__ -type d -prune -exec rm -rf {} +
 
