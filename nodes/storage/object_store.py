@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from umbel.graph.errors import DeclarationError, MissingExtra, UmbelError
 from umbel.nodes.storage import free_space
@@ -71,18 +71,16 @@ def look(location: Location, policy: UrlPolicy, environ: Mapping[str, str] = os.
     if location.protocol in ("hdfs", "webhdfs") and host:
         policy.check_host(host, urlsplit(location.address).port or 0)
     store = _connected(location, environ)
+    if location.protocol == "webhdfs":
+        _check_redirects(store, policy)
     root = str(store._strip_protocol(location.address)).rstrip("/")
     try:
-        found: dict[str, dict[str, Any]] = store.find(root, detail=True)
+        found = _found(store, root)
     except UmbelError:
         raise
     except Exception as error:
         raise _unreadable(location, error) from error
-    files = [
-        _described(name, root, about)
-        for name, about in sorted(found.items())
-        if about.get("type") != "directory" and not name.endswith("/")
-    ]
+    files = [_described(name, root, about) for name, about in sorted(found.items())]
     kept = tuple(file for file in files if _wanted(file.path, environ))
     if not kept:
         left = f"; the patterns leave out all of its {len(files)} files" if files else ""
@@ -130,6 +128,34 @@ def _connected(location: Location, environ: Mapping[str, str]) -> Any:
         raise MissingExtra(location.shown, error.name or library, extra) from error
     except (OSError, ValueError) as error:
         raise _unreadable(location, error) from error
+
+
+def _found(store: Any, root: str) -> dict[str, dict[str, Any]]:
+    """The files under ``root``, or ``root`` itself: some stores list folders only."""
+    listed: dict[str, dict[str, Any]] = store.find(root, detail=True)
+    found = {
+        name: about
+        for name, about in listed.items()
+        if about.get("type") != "directory" and not name.endswith("/")
+    }
+    if found and all(found.values()):
+        return found
+    try:
+        about = store.info(root)
+    except FileNotFoundError:
+        return {}
+    return {root: about} if about.get("type") == "file" else found
+
+
+def _check_redirects(store: Any, policy: UrlPolicy) -> None:
+    """A name node sends its readers on to data nodes: each is an address like the first."""
+
+    def check(reply: Any, *args: Any, **kwargs: Any) -> None:
+        if reply.is_redirect:
+            parts = urlsplit(urljoin(reply.url, reply.headers["Location"]))
+            policy.check_host(parts.hostname or "", parts.port or 80)
+
+    store.session.hooks["response"].append(check)
 
 
 def _described(name: str, root: str, about: Mapping[str, Any]) -> StoredFile:

@@ -7,9 +7,11 @@ knows: its S3 switches, and ``STORAGE_CONFIG``, the JSON of a storage secret.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from umbel.graph.errors import DeclarationError
 from umbel.nodes.storage.locations import Location
@@ -23,10 +25,13 @@ def store_options(location: Location, environ: Mapping[str, str]) -> dict[str, A
         return _s3({**_as_variables(_storage_config(environ)), **environ})
     if location.protocol == "abfs":
         return _azure(location, environ)
-    if location.protocol == "hf" and "HF_TOKEN" in environ:
-        return {"token": environ["HF_TOKEN"]}
+    if location.protocol == "gs":
+        return _google(_storage_config(environ))
+    if location.protocol == "hf":
+        named = {"token": "HF_TOKEN", "endpoint": "HF_ENDPOINT"}
+        return {key: environ[name] for key, name in named.items() if environ.get(name)}
     if location.protocol in ("hdfs", "webhdfs"):
-        return _hadoop(_storage_config(environ))
+        return {**_host(location), **_hadoop(_storage_config(environ))}
     return {}
 
 
@@ -102,6 +107,26 @@ def _azure(location: Location, environ: Mapping[str, str]) -> dict[str, Any]:
     else:
         options["anon"] = environ.get("AZURE_STORAGE_ANON", "").lower() in _TRUE or None
     return options
+
+
+def _google(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A service account's key out of a storage secret; else Google's own ways are tried."""
+    secret = config.get("base64_service_account")
+    if not secret:
+        return {}
+    try:
+        return {"token": json.loads(base64.b64decode(str(secret), validate=True))}
+    except ValueError as error:
+        raise DeclarationError(
+            f"STORAGE_CONFIG: base64_service_account is no JSON in base64: {error}"
+        ) from None
+
+
+def _host(location: Location) -> dict[str, Any]:
+    """The name node, which is part of the address."""
+    parts = urlsplit(location.address)
+    found: dict[str, Any] = {"host": parts.hostname or "default"}
+    return {**found, "port": parts.port} if parts.port else found
 
 
 def _hadoop(config: Mapping[str, Any]) -> dict[str, Any]:
