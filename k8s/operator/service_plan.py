@@ -95,6 +95,7 @@ class _ServicePlan:
         findings = (*whole.findings, *named)
         shares = self._shares(rollout, revisions, variants)
         configs = [c.config for c in everything.values() if c.config is not None]
+        target = None if has_errors(findings) else self._target(shares, everything)
         applications = self._applications(target, configs, self._tags(rollout, revisions))
         view = service_status.View(
             self.raw,
@@ -120,6 +121,19 @@ class _ServicePlan:
             content,
             divided=len(view.traffic()) > 1 or bool(self.models),
         )
+
+    def _applications(
+        self,
+        target: Mapping[str, Any] | None,
+        configs: Sequence[Mapping[str, Any]],
+        tags: Sequence[Mapping[str, Any]],
+    ) -> tuple[dict[str, Any], ...]:
+        if target is None:  # nothing can be deployed: what answers goes on
+            return tuple(as_config(app, app.route) for app in self.observed.values())
+        if not self.world.reachable:
+            return ()
+        wanted, linger = (*configs, *tags), self.settings.linger_s
+        return routed(self.world, self.observed, wanted, target, self.route, linger).applications
 
     def _candidates(self, rollout: Rollout) -> tuple[dict[str, Candidate], dict[str, Candidate]]:
         """The revisions and the variants that are to run."""
