@@ -14,12 +14,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
-from http import HTTPStatus
 from typing import Protocol, cast
-from urllib.parse import unquote, urlsplit
 
 import httptools
 
+from umbel.serving.http_heads import reply_head, split_target
 from umbel.serving.wire import HttpRequest, Reply
 
 log = logging.getLogger("umbel")
@@ -34,8 +33,6 @@ HIGH_WATER = 256 * 1024
 """Bytes on their way to a client from which a stream waits for it to read on."""
 
 _LINGER_S = 1.0
-
-_STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 
 
 class Application(Protocol):
@@ -153,7 +150,7 @@ class HttpConnection(asyncio.Protocol):
         if self._refused:
             return
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        path, query = _target(self._url)
+        path, query = split_target(self._url)
         method = self._parser.get_method().decode("latin-1")
         request = HttpRequest(method, path, query, tuple(self._headers), body)
         request.keep_alive = self._parser.should_keep_alive()
@@ -210,7 +207,7 @@ class HttpConnection(asyncio.Protocol):
             keep = request.keep_alive and not self._closing
             if reply.stream is None:
                 body = b"" if request.method == "HEAD" else reply.body
-                self._write(_head(reply, request, keep, len(reply.body)), body)
+                self._write(reply_head(reply, request, keep, len(reply.body)), body)
             else:
                 async with contextlib.aclosing(reply.stream) as stream:
                     keep = await self._send_stream(reply, stream, request, keep)
@@ -249,7 +246,7 @@ class HttpConnection(asyncio.Protocol):
         ends the connection without its last chunk: the client knows that it is cut short."""
         chunked = not request.http_1_0
         keep = keep and chunked
-        self._transport.write(_head(reply, request, keep, None))
+        self._transport.write(reply_head(reply, request, keep, None))
         if request.method == "HEAD":
             return keep
         async for part in stream:
@@ -273,45 +270,9 @@ class HttpConnection(asyncio.Protocol):
         self._refused = True
         reply = self._app.refused(status, text)
         request = HttpRequest("POST", "", "", ())
-        self._write(_head(reply, request, False, len(reply.body)), reply.body)
+        self._write(reply_head(reply, request, False, len(reply.body)), reply.body)
         self._waiting.clear()
         self._closing = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._loop.call_later(_LINGER_S, self._transport.close)
-
-
-def _target(url: bytes) -> tuple[str, str]:
-    """Path, with its escapes read, and query of a request's target."""
-    target = url.decode("latin-1")
-    if not target.startswith("/"):  # absolute form, as a client sends it to a proxy
-        split = urlsplit(target)
-        return unquote(split.path), split.query
-    path, _, query = target.partition("?")
-    path, _, _ = path.partition("#")
-    return (unquote(path) if "%" in path else path), query
-
-
-def _head(reply: Reply, request: HttpRequest, keep: bool, length: int | None) -> bytes:
-    status = reply.status if 200 <= reply.status < 600 else 502  # proxies know no others
-    line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode()
-    lines = [f"{name}: {value}\r\n" for name, value in reply.headers.items()]
-    if length is not None:
-        lines.append(f"content-length: {length}\r\n")
-    elif not request.http_1_0:
-        lines.append("transfer-encoding: chunked\r\n")
-    if not keep:
-        lines.append("connection: close\r\n")
-    elif request.http_1_0:
-        lines.append("connection: keep-alive\r\n")
-    lines.append("\r\n")
-    head = "".join(lines)
-    if head.count("\n") != len(lines) or head.count("\r") != len(lines):
-        return line + _without_breaks(lines)
-    return line + head.encode("latin-1", "replace")
-
-
-def _without_breaks(lines: list[str]) -> bytes:
-    """The headers where a value has a line break in it, which would begin another header."""
-    clean = [line[:-2].replace("\r", " ").replace("\n", " ") + "\r\n" for line in lines]
-    return "".join(clean).encode("latin-1", "replace")

@@ -1,0 +1,48 @@
+"""What stands before a body: the target of a request read, the head of a reply written."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import unquote, urlsplit
+
+from umbel.serving.wire import HttpRequest, Reply
+
+_STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
+
+
+def split_target(url: bytes) -> tuple[str, str]:
+    """Path, with its escapes read, and query of a request's target."""
+    target = url.decode("latin-1")
+    if not target.startswith("/"):  # absolute form, as a client sends it to a proxy
+        split = urlsplit(target)
+        return unquote(split.path), split.query
+    path, _, query = target.partition("?")
+    path, _, _ = path.partition("#")
+    return (unquote(path) if "%" in path else path), query
+
+
+def reply_head(reply: Reply, request: HttpRequest, keep: bool, length: int | None) -> bytes:
+    """Status line and headers. ``length`` of the body; ``None``: chunks follow, or for HTTP/1.0
+    everything until the connection ends. A status that proxies do not know becomes 502."""
+    status = reply.status if 200 <= reply.status < 600 else 502
+    line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode()
+    lines = [f"{name}: {value}\r\n" for name, value in reply.headers.items()]
+    if length is not None:
+        lines.append(f"content-length: {length}\r\n")
+    elif not request.http_1_0:
+        lines.append("transfer-encoding: chunked\r\n")
+    if not keep:
+        lines.append("connection: close\r\n")
+    elif request.http_1_0:
+        lines.append("connection: keep-alive\r\n")
+    lines.append("\r\n")
+    head = "".join(lines)
+    if head.count("\n") != len(lines) or head.count("\r") != len(lines):
+        return line + _without_breaks(lines)
+    return line + head.encode("latin-1", "replace")
+
+
+def _without_breaks(lines: list[str]) -> bytes:
+    """The headers where a value has a line break in it, which would begin another header."""
+    clean = [line[:-2].replace("\r", " ").replace("\n", " ") + "\r\n" for line in lines]
+    return "".join(clean).encode("latin-1", "replace")
