@@ -7,6 +7,7 @@ look-ups run one after another in a thread of their own; requests in flight shar
 from __future__ import annotations
 
 import asyncio
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ from umbel.transformers.feature_source import (
     StoreUnreachable,
 )
 
+log = logging.getLogger("umbel.feast")
+
 _KINDS = {
     "INT64": "int",
     "INT32": "int",
@@ -37,6 +40,9 @@ _KINDS = {
     "BOOL": "bool",
     "BYTES": "bytes",
 }
+_SAMPLES: dict[str, Any] = {"int": 0, "float": 0.0, "str": "", "bool": False, "bytes": b""}
+"""A value of each kind, to ask an online store for once."""
+
 _REFUSALS = (ValueError, TypeError, KeyError, AttributeError)
 """What the SDK raises for a value it cannot convert."""
 
@@ -162,16 +168,18 @@ class FeastStore:
         return Description(tuple(keys.values()), tuple(asked.values()), tuple(names), ages)
 
     def _probe(self, description: Description) -> None:
-        """One look-up of no rows: tables that are not there are told now."""
+        """One look-up of a made-up row: tables that are not there are told now. A store that
+        does not answer is told in the log only, for it may start later."""
         fields = (*description.join_keys, *description.request_fields)
-        columns: dict[str, list[Any]] = {field.name: [] for field in fields}
+        if any(field.kind not in _SAMPLES for field in fields):
+            return
         try:
-            self._look_up(columns)
+            self._look_up({field.name: [_SAMPLES[field.kind]] for field in fields})
         except StoreUnreachable as error:
             if "no such table" in str(error):
                 raise self._not_applied(str(error)) from error
-            raise DeclarationError(f"{error}; is the online store running?") from error
-        except Exception:  # an on-demand view's code may not take an empty table
+            log.warning("the Feast repository %s: %s", self._repo, error)
+        except StoreRefused:  # an on-demand view's code that does not take nulls
             return
 
     def _look_up(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, FeatureColumn]:

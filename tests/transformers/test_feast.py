@@ -191,7 +191,9 @@ async def test_kserves_arguments(feast_server: FeastServer) -> None:
     )
     await asyncio.to_thread(made.load)
     found = await made.preprocess({"instances": [[1001], [1050]]})
-    assert found == {"instances": [[pytest.approx(0.5005), 1, 1001], [0.525, 50, 1050]]}
+    assert found == {
+        "instances": [[pytest.approx(0.5005), 1, 1001], [pytest.approx(0.525), 50, 1050]]
+    }
     with pytest.raises(InvalidInput, match="driver_id=5"):
         await made.preprocess({"instances": [[5]]})
     with pytest.raises(InvalidInput, match="instances"):
