@@ -15,7 +15,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from umbel.graph.errors import DeclarationError, MissingExtra
 from umbel.graph.implementations import ModelFile
-from umbel.graph.value_types import Port, Signature, ValueType
+from umbel.graph.value_types import Dim, Port, Signature, ValueType
 from umbel.nodes.code_in_files import Permission, permission
 from umbel.nodes.descriptions import describe, listing
 from umbel.nodes.loaded import UnfitInput
@@ -72,7 +72,9 @@ class SklearnModel:
         )
         self._quick = None if names is not None else quick_form(estimator, method)
         self._width = self._columns.count or 0
-        output = ValueType("ndarray", _output_dtype(estimator, method))
+        output = ValueType(
+            "ndarray", _output_dtype(estimator, method), _output_shape(estimator, method)
+        )
         self.signature: Signature | None = Signature(
             (self._columns.port(),), (Port("output", output),)
         )
@@ -159,6 +161,16 @@ def _output_dtype(estimator: Any, method: str) -> str | None:
         return None
     kind = getattr(classes, "dtype", np.dtype(object)).kind
     return {"i": "int64", "u": "uint64", "f": "float64", "b": "bool"}.get(kind, "str")
+
+
+def _output_shape(estimator: Any, method: str) -> tuple[Dim, ...] | None:
+    """Of a classifier of one label; what others answer is only known when they do."""
+    classes = getattr(estimator, "classes_", None)
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1:
+        return None
+    if method == "predict":
+        return ("batch",)
+    return ("batch", len(classes)) if method in ("predict_proba", "predict_log_proba") else None
 
 
 def _plain(result: Any) -> Any:

@@ -286,3 +286,14 @@ def test_a_node_of_a_saved_model_is_called_like_a_function(
     node = predictor("sklearn", uri=str(skops_file), settings={"method": "predict_proba"})
     rows = IRIS.data.to_numpy()[:4]
     np.testing.assert_array_equal(node(rows.tolist()), classifier.predict_proba(rows))
+
+
+def test_the_signature_tells_the_classes(classifier: Any, skops_file: Path) -> None:
+    for method, dtype, shape in (
+        ("predict", "int64", ("batch",)),
+        ("predict_proba", "float64", ("batch", 3)),
+        ("decision_function", "float64", None),
+    ):
+        signature = opened(skops_file, method=method).signature
+        assert signature is not None
+        assert (signature.outputs[0].type.dtype, signature.outputs[0].type.shape) == (dtype, shape)
