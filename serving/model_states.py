@@ -24,6 +24,8 @@ class ModelStates:
 
     def __init__(self) -> None:
         self._unloaded: set[State] = set()
+        self.changes = 0
+        """How many changes were applied: tells whether something read before is still news."""
         self.publisher: Publisher | None = None
 
     def ready(self, graph: str, model: str) -> bool:
@@ -32,6 +34,7 @@ class ModelStates:
 
     def apply(self, graph: str, model: str, ready: bool) -> None:
         """A change that was made here or elsewhere."""
+        self.changes += 1
         if ready:
             self._unloaded.discard((graph, model))
         else:

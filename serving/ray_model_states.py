@@ -95,5 +95,8 @@ class SharedStates:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_AGAIN_S)
+            known = self._states.changes
             with contextlib.suppress(Exception):  # the cluster is going away, or back in a moment
-                self._states.replace(await asyncio.to_thread(read_unloaded))
+                found = await asyncio.to_thread(read_unloaded)
+                if self._states.changes == known:  # else it may be older than what was told
+                    self._states.replace(found)

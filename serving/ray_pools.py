@@ -8,17 +8,21 @@ too: a model that is asked for very often spreads.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
 from ray.serve.config import RequestRouterConfig
 
+from umbel.graph.errors import NotReady
 from umbel.graph.options import Scale
 from umbel.graph.plan import Deployment, Plan
 from umbel.nodes.model_pool import MODEL
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.model_faces import PoolRequest
 from umbel.serving.request_wire import to_wire
+
+log = logging.getLogger("umbel")
 
 IN_FLIGHT = 64
 """Requests that a pool's replica may have in flight before its models spread to the next."""
@@ -62,11 +66,20 @@ class RemotePool:
     async def everywhere(
         self, request: PoolRequest, model: str, context: RequestContext
     ) -> list[Any]:
-        """The answers of all replicas. Raises the first error."""
+        """The answers of all replicas that run. Raises what the first of them raised, NotReady
+        where none answers."""
         values = {MODEL: model, "request": request}
         sent = self._deployment.broadcast("call", self._node, values, to_wire(context))
+        try:
+            told = await sent.results_async(timeout_s=_ANSWER_WITHIN_S, return_exceptions=True)
+        except Exception as error:  # Ray's: there is no replica, or one does not answer
+            raise NotReady(f"the replicas of {self._node!r} do not answer: {error}") from error
         answers = []
-        for done, value in await sent.results_async(timeout_s=_ANSWER_WITHIN_S):
+        for one in told:
+            if isinstance(one, BaseException):  # a replica that ends has no models any more
+                log.info("a replica of %r did not answer: %s", self._node, one)
+                continue
+            done, value = one
             if not done:
                 raise value
             answers.append(value)

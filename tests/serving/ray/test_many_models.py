@@ -115,7 +115,9 @@ def run(trained: Trained) -> Iterator[Run]:
 
 
 def replicas(run: Run) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = run.client.get("/tenants").json["replicas"]
+    answer = run.client.get("/tenants")
+    assert answer.status == 200, answer.body
+    found: list[dict[str, Any]] = answer.json["replicas"]
     return found
 
 
