@@ -128,7 +128,7 @@ class LoadedNode:
         """The values in the forms that the code asks for. Raises ``UnfitInput``."""
         types, ready = self._types, {}
         for name, value in values.items():
-            if name not in types:
+            if name not in types or (type(value).__module__ == "torch" and self._takes_tensors):
                 ready[name] = value
                 continue
             what = f"input {name!r} of {self.node.name!r}"
@@ -137,6 +137,11 @@ class LoadedNode:
             except InvalidInput as error:
                 raise UnfitInput(str(error), name) from error
         return ready
+
+    @property
+    def _takes_tensors(self) -> bool:
+        """Whether the code uses a torch tensor where it lies: no array is to be made of it."""
+        return bool(getattr(self.instance, "takes_tensors", False))
 
     async def close(self) -> None:
         """Let the code release what it holds; its errors are logged."""

@@ -20,12 +20,14 @@ import torch.export.passes
 from umbel.graph.errors import DeclarationError, MissingExtra
 from umbel.graph.implementations import ModelFile
 from umbel.graph.value_types import DTYPES, Port, Signature, ValueType
+from umbel.nodes import torch_devices
 from umbel.nodes.code_in_files import Permission, permission
 from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.model_inputs import in_order, taken
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
 from umbel.nodes.shapes import Bound
+from umbel.nodes.torch_devices import Execution
 from umbel.nodes.torch_export_contents import beyond_data
 from umbel.nodes.torch_export_signature import exported_signature
 
@@ -33,8 +35,8 @@ SUFFIXES = (".pt2", ".ts", ".pt", ".pth", ".safetensors")
 SETTINGS = {
     "class": "module:Class that .safetensors weights are put into",
     "kwargs": "what that class is made with",
-    "device": "cpu, cuda, cuda:N or auto (the default: cuda where there is one)",
     "dtype": "the inputs' dtype (default: floats as the model's weights, integers as they come)",
+    **torch_devices.SETTINGS,
     **PERMISSIONS,
 }
 
@@ -67,21 +69,28 @@ _SHAPE_ERRORS = (
 class TorchModel:
     """One module on one device. ``predict(x)`` takes and gives numpy arrays.
 
-    A torch tensor that comes is used where it lies, and the answer stays a tensor.
+    A torch tensor that comes is used where it lies, and the answer stays one unless ``output``
+    says otherwise.
     """
 
     def __init__(
         self,
         module: Callable[..., Any],
         signature: Signature | None,
-        device: torch.device,
+        execution: Execution,
         dtype: torch.dtype | None,
         weights: torch.dtype,
     ) -> None:
         self.signature = signature
-        self._module, self._device = module, device
+        self._module, self._execution = module, execution
+        self._prepared = execution.prepared(module)
         self._dtype, self._weights = dtype, weights
         self._inputs = signature.inputs if signature is not None else (Port("x"),)
+
+    @property
+    def takes_tensors(self) -> bool:
+        """Whether tensors are to come as they are: so it is where ``output`` was decided on."""
+        return bool(self._execution.output)
 
     @property
     def underlying(self) -> Any:
@@ -102,8 +111,7 @@ class TorchModel:
         ]
         as_tensors = any(isinstance(value, torch.Tensor) for value in given)
         try:
-            with torch.inference_mode():
-                result = self._module(*tensors)
+            result = self._execution.run(self._prepared, tensors, self._weights)
         except (RuntimeError, AssertionError, IndexError, ValueError) as error:
             said = str(error)
             if any(text in said for text in _SHAPE_ERRORS) or isinstance(error, IndexError):
@@ -113,7 +121,8 @@ class TorchModel:
                     self._inputs[0].name,
                 ) from None
             raise
-        return result if as_tensors else _plain(result)
+        kept = self._execution.output == "tensor" or (as_tensors and not self.takes_tensors)
+        return result if kept else _plain(result)
 
     def _tensor(self, value: Any, port: Port, bound: Bound) -> torch.Tensor:
         wanted = ValueType("torch", port.type.dtype, port.type.shape)
@@ -123,14 +132,15 @@ class TorchModel:
                 tensor = tensor.to(self._dtype)
             elif tensor.is_floating_point():
                 tensor = tensor.to(self._weights)
-        return tensor.to(self._device, non_blocking=True)
+        return self._execution.moved(tensor)
 
 
 def open_model(code: ModelFile) -> TorchModel:
     """The model at ``code.uri``: a ``.pt2``, ``.ts``, TorchScript ``.pt`` or ``.safetensors``
     file, or a folder with one. Raises DeclarationError."""
     settings = ModelSettings(code, SETTINGS)
-    device = _device(settings.text("device", "auto"))
+    execution = Execution.of(settings)
+    device = execution.device
     dtype = _dtype(settings)
     path = model_file(code, SUFFIXES)
     allowed = permission(settings)
@@ -138,35 +148,18 @@ def open_model(code: ModelFile) -> TorchModel:
         allowed.vouched(path)
         module = _with_weights(path, settings, device)
         signature = _named(list(inspect.signature(module.forward).parameters))
-        return TorchModel(module, signature, device, dtype, _weights_dtype(module.parameters()))
+        return TorchModel(module, signature, execution, dtype, _weights_dtype(module.parameters()))
     if path.suffix == ".pt2":
         program = _exported(path, allowed)
         if device.type != "cpu":
             program = torch.export.passes.move_to_device_pass(program, device)
         module = program.module()
         weights = _weights_dtype(program.state_dict.values())
-        return TorchModel(module, exported_signature(program), device, dtype, weights)
+        return TorchModel(module, exported_signature(program), execution, dtype, weights)
     allowed.vouched(path)
     script = _script(path, device)
     signature = _named([argument.name for argument in script.forward.schema.arguments[1:]])
-    return TorchModel(script, signature, device, dtype, _weights_dtype(script.parameters()))
-
-
-def _device(asked: str) -> torch.device:
-    if asked == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(asked)
-    except RuntimeError:
-        raise DeclarationError(f"there is no device {asked!r}; write cpu, cuda or auto") from None
-    if device.type == "cuda" and (
-        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
-    ):
-        raise DeclarationError(
-            f"device {asked!r} is not here: this process sees {torch.cuda.device_count()} GPUs; "
-            'give the node gpus=1, or write settings={"device": "cpu"}'
-        )
-    return device
+    return TorchModel(script, signature, execution, dtype, _weights_dtype(script.parameters()))
 
 
 def _dtype(settings: ModelSettings) -> torch.dtype | None:

@@ -63,7 +63,8 @@ IN_ONE_FILE = frozenset(
 
 MORE_FILES: dict[str, frozenset[str]] = {
     # Exporting is another matter than serving, and pulls in torch.onnx.
-    "torch": frozenset({"nodes/conversion/torch_programs.py"}),
+    # Devices and precision are another matter than files.
+    "torch": frozenset({"nodes/conversion/torch_programs.py", "nodes/torch_devices.py"}),
 }
 """Library → further files that may import it. Each with its reason."""
 

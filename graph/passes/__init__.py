@@ -10,6 +10,7 @@ from umbel.graph.findings import Finding
 from umbel.graph.ir import Program
 from umbel.graph.passes.batch import batch
 from umbel.graph.passes.fuse import fuse
+from umbel.graph.passes.keep import keep
 from umbel.graph.passes.merge import merge
 from umbel.graph.passes.place import place
 from umbel.graph.passes.prune import prune
@@ -24,6 +25,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("merge", merge),
     ("fuse", fuse),
     ("place", place),
+    ("keep", keep),
     ("batch", batch),
     ("scale", scale),
 )

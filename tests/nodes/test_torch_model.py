@@ -277,3 +277,75 @@ def test_a_node_of_an_exported_program(mlp: Mlp, pt2: Path) -> None:
     np.testing.assert_array_equal(node(IRIS), of_module(mlp, IRIS))
     with pytest.raises(InvalidInput, match="expected shape"):
         node(IRIS[:, :2])
+
+
+def test_an_answer_stays_a_tensor_for_the_next_model(mlp: Mlp, pt2: Path) -> None:
+    first = opened(pt2, output="tensor")
+    given = first.predict(x=IRIS)
+    assert isinstance(given, torch.Tensor)
+    assert first.takes_tensors
+    last = opened(pt2, output="array")
+    assert isinstance(last.predict(x=torch.from_numpy(IRIS)), np.ndarray)
+    assert not opened(pt2).takes_tensors
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_reduced_precision_is_near_and_the_dtype_stays(mlp: Mlp, pt2: Path, precision: str) -> None:
+    answer = opened(pt2, precision=precision).predict(x=IRIS)
+    assert answer.dtype == np.float32
+    full = of_module(mlp, IRIS)
+    assert not np.array_equal(answer, full)
+    np.testing.assert_allclose(answer, full, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.slow
+def test_a_compiled_model_gives_the_same(mlp: Mlp, pt2: Path) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler on the CPU")
+    compiled = opened(pt2, compile=True)
+    for rows in (1, 7, 150):
+        answer = compiled.predict(x=IRIS[:rows])
+        np.testing.assert_allclose(answer, of_module(mlp, IRIS[:rows]), atol=1e-5)
+
+
+def test_settings_of_the_device_that_nobody_has(pt2: Path) -> None:
+    with pytest.raises(DeclarationError, match="one of 'full', 'bfloat16', 'float16'"):
+        opened(pt2, precision="half")
+    if not torch.cuda.is_available():
+        with pytest.raises(DeclarationError, match="this process sees 0 GPUs"):
+            opened(pt2, device="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_gives_what_the_cpu_gives(mlp: Mlp, pt2: Path) -> None:
+    on_gpu = opened(pt2, device="cuda").predict(x=IRIS)
+    np.testing.assert_allclose(on_gpu, of_module(mlp, IRIS), atol=1e-4)
+    kept = opened(pt2, device="cuda", output="tensor").predict(x=IRIS)
+    assert kept.device.type == "cuda"
+
+
+def test_no_array_is_made_between_two_models(
+    mlp: Mlp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from umbel import inference_graph
+    from umbel.nodes import torch_model
+
+    batch = ({0: torch.export.Dim("batch")},)
+    after = torch.nn.Linear(3, 2).eval()
+    first = exported(mlp, torch.zeros(2, 4), path=tmp_path / "a.pt2", dynamic_shapes=batch)
+    second = exported(after, torch.zeros(2, 3), path=tmp_path / "b.pt2", dynamic_shapes=batch)
+    a = predictor("pytorch", uri=str(first), name="a", settings={"device": "cpu"})
+    b = predictor("pytorch", uri=str(second), name="b", settings={"device": "cpu"})
+    made: list[int] = []
+    plain = torch_model._plain
+    monkeypatch.setattr(torch_model, "_plain", lambda one: made.append(1) or plain(one))
+
+    @inference_graph
+    def chain(x):
+        return b(a(x))
+
+    answer = chain.local(IRIS)
+    with torch.inference_mode():
+        wanted = after(mlp(torch.from_numpy(IRIS))).numpy()
+    np.testing.assert_array_equal(answer, wanted)
+    assert len(made) == 1, "the first model made an array"
