@@ -70,7 +70,10 @@ class TextGenerator:
         """The pieces of one answer to a prompt of at least one token."""
         run = _Run(self._tokenizer, sampling.stops, len(prompt))
         thread = threading.Thread(
-            target=self._generate, args=(list(prompt), sampling, run), daemon=True
+            target=self._generate,
+            args=(list(prompt), sampling, run),
+            name="umbel-generate",
+            daemon=True,
         )
         thread.start()
         try:

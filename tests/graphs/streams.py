@@ -86,6 +86,26 @@ def sentence(parts: Iterator[str]) -> str:
     return " ".join(parts)
 
 
+@predictor(fuse="never")
+class Talker:
+    """A model with a method of OpenAI's API, in a deployment of its own."""
+
+    def predict(self, x: str) -> str:
+        return x
+
+    def create_completion(self, request):
+        if request.prompt == "refused":
+            raise InvalidInput("no such word")
+        if not request.stream:
+            return {"text": request.prompt.upper()}
+        return ({"text": word} for word in said(request.prompt))
+
+
+@inference_graph
+def talk(x):
+    return Talker()(x)
+
+
 @inference_graph
 def spoken(text):
     return upper(words(text))

@@ -24,7 +24,7 @@ triton = pytest.importorskip("tritonclient.grpc.aio")
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 FILE = Path(__file__).parents[2] / "graphs" / "streams.py"
-NAMES = ("spoken", "apart", "chained", "spelled", "whole", "nested", "multiples")
+NAMES = ("talk", "spoken", "apart", "chained", "spelled", "whole", "nested", "multiples")
 PAUSE_S = 0.06
 """Seconds between two words of these graphs."""
 
@@ -135,6 +135,30 @@ def test_the_deadline_ends_a_stream(run: Run, name: str) -> None:
         event_client.events(run.client.port, f"/{name}", body, x_request_timeout_seconds="0.5")
     )
     assert found[-1].data == {"error": f"the deadline passed while {name!r} answered"}
+    assert run.was_closed()
+
+
+def test_openai_s_api_of_a_model_apart(run: Run) -> None:
+    (run.folder / "closed").unlink(missing_ok=True)
+    path, body = "/talk/openai/v1/completions", {"model": "talk", "prompt": "a b"}
+    assert run.client.post(path, body).json == {"text": "A B"}
+    found = list(event_client.events(run.client.port, path, {**body, "stream": True}))
+    assert [event.data for event in found] == [{"text": "a"}, {"text": "b"}, "[DONE]"]
+    assert found[1].seconds - found[0].seconds > PAUSE_S / 2
+    refused = run.client.post(path, {**body, "prompt": "refused"})
+    assert (refused.status, refused.json["error"]["message"]) == (400, "no such word")
+    assert run.client.post(path, {**body, "model": "x"}).status == 404
+    wrong = run.client.post("/talk/openai/v1/embeddings", {"model": "talk", "input": "x"})
+    assert (wrong.status, "does not offer embeddings" in wrong.json["error"]["message"]) == (
+        400,
+        True,
+    )
+    assert run.was_closed()
+    long = event_client.events(
+        run.client.port, path, {**body, "prompt": "a " * 200, "stream": True}
+    )
+    assert next(long).data == {"text": "a"}
+    long.close()
     assert run.was_closed()
 
 
