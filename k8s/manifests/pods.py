@@ -21,6 +21,9 @@ CONTAINER_SECURITY: Object = {
     "capabilities": {"drop": ["ALL"]},
     "readOnlyRootFilesystem": True,
 }
+TMP: Object = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the pod's own emptyDir
+"""The only place a pod can write to."""
+
 POD_SECURITY: Object = {
     "fsGroup": USER,
     "runAsGroup": USER,
@@ -30,7 +33,7 @@ POD_SECURITY: Object = {
 }
 
 ENVIRONMENT: Mapping[str, str] = {
-    "HOME": "/tmp",  # noqa: S108 - the pod's own emptyDir, the only place it can write to
+    "HOME": "/tmp",  # noqa: S108 - see TMP
     "OMP_NUM_THREADS": "1",
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_LOG_TO_STDERR": "1",
@@ -131,7 +134,7 @@ def _container(
         "env": [{"name": key, "value": value} for key, value in ENVIRONMENT.items()],
         "resources": resources,
         "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - see ENVIRONMENT
+        "volumeMounts": [TMP],
     }
 
 

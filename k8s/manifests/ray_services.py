@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from umbel.k8s.manifests.options import ClusterOptions
-from umbel.k8s.manifests.pods import SERVE_PORT, head_template, labels_of, worker_template
+from umbel.k8s.manifests.pods import (
+    CONTAINER_SECURITY,
+    SERVE_PORT,
+    TMP,
+    head_template,
+    labels_of,
+    worker_template,
+)
 from umbel.k8s.manifests.serve_config import ServeOptions, config_text, serve_config
 from umbel.k8s.manifests.workloads import Group, Object, Workload
 
@@ -92,6 +99,8 @@ def _cluster(workload: Workload, groups: tuple[Group, ...], options: ClusterOpti
             "version": "v2",
             "upscalingMode": "Default",
             "idleTimeoutSeconds": options.idle_timeout_s,
+            "securityContext": CONTAINER_SECURITY,
+            "volumeMounts": [TMP],
         },
         "headGroupSpec": {
             "rayStartParams": {"dashboard-host": "0.0.0.0", "num-cpus": "0"},  # noqa: S104

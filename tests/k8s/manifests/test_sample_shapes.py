@@ -1,0 +1,35 @@
+"""Whatever shape KServe's own samples have, it renders to what KubeRay takes."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from umbel.graph.findings import has_errors
+from umbel.k8s.manifests import RenderOptions, render_texts
+
+
+def neighbour(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"neighbour_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SHAPES = neighbour(Path(__file__).parents[1] / "resources" / "test_sample_shapes.py").SHAPES
+VALID = neighbour(Path(__file__).with_name("test_rendering.py")).valid
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_sample_renders(name: str) -> None:
+    text, _ = SHAPES[name]
+    rendered = render_texts([("f.yaml", text)], RenderOptions())
+    assert not has_errors(rendered.findings), rendered.findings
+    served = "kind: InferenceService" in text or "kind: InferenceGraph" in text
+    assert bool(rendered.objects) is (served and "kserve.io/stop" not in text)
+    VALID(list(rendered.objects))
