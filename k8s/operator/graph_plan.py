@@ -90,6 +90,12 @@ class _GraphPlan:
             ready = Condition("Ready", "False", "Stopped", text)
             status = self._status(ready, None, stopped=True)
             return Outcome(self.key, self.raw, status=status, held=finalizer)
+        if finalizer and Key("InferenceService", *self.key[1:]) in self.services:
+            text = (
+                f"an InferenceService is called {self.key.name}, too, and has its path: rename one"
+            )
+            status = self._status(Condition("Ready", "False", "NameTaken", text), None)
+            return Outcome(self.key, self.raw, status=status, held=finalizer)
         members = self._members(self.raw, frozenset({self.key}))
         made = self._compiled(members)
         target = self._application(made) if not members.missing else None

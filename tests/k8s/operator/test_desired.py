@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import jsonschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fake_cluster import service
+from umbel.k8s.crds.status_schema import STATUS
 from umbel.k8s.operator.cluster import merge_patch
 from umbel.k8s.operator.desired import desired
 from umbel.k8s.operator.ray_serve import owned
@@ -162,6 +165,34 @@ def test_any_history_ends_where_the_spec_says(steps: list[Any], percent: int | N
     assert percent is not None or newest == 100
     assert simulation.answers()
     assert len(simulation.applications) <= 3  # two revisions and a front
+
+
+def test_a_status_has_the_fields_of_the_crd_and_no_others() -> None:
+    schema = STATUS["InferenceService"]
+    simulation = fresh()
+    for step in range(60):
+        simulation.now += 1
+        if step % 12 == 0:
+            uri = ("gs://a", "gs://b", "gs://bad", "gs://a", "gs://c")[step // 12]
+            simulation.edit(uri, 20 if step == 12 else None, step == 36)
+        simulation.one_pass(10)
+        status = simulation.raw["status"]
+        jsonschema.validate(status, schema)
+        assert list(unknown(schema, status)) == []
+
+
+def unknown(schema: dict[str, Any], value: Any, path: str = "status") -> Iterator[str]:
+    """Fields that an API server would drop."""
+    if isinstance(value, list):
+        for one in value:
+            yield from unknown(schema["items"], one, path)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            known = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
+            if known is None:
+                yield f"{path}.{key}"
+            else:
+                yield from unknown(known, inner, f"{path}.{key}")
 
 
 def test_the_same_snapshot_gives_the_same_answer() -> None:

@@ -154,6 +154,16 @@ async def test_a_graph_waits_for_its_services(cluster: FakeCluster) -> None:
     await cluster.until(lambda: not cluster.has("InferenceGraph", "chain"))
 
 
+async def test_two_that_want_one_path(cluster: FakeCluster) -> None:
+    await cluster.start_operator()
+    await cluster.apply(service("same"))
+    await cluster.apply(graph("same", "same"))
+    await cluster.until(lambda: cluster.is_ready("InferenceService", "same"))
+    await cluster.until(
+        lambda: cluster.condition("InferenceGraph", "same").get("reason") == "NameTaken"
+    )
+
+
 async def test_canaries_beside_a_named_predictor(cluster: FakeCluster) -> None:
     raw = service(annotations={"serving.kserve.io/deploymentMode": "Standard"})
     raw["spec"]["predictor"]["name"] = "stable"
