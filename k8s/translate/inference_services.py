@@ -25,7 +25,7 @@ from umbel.k8s.resources.predictor import Model, Predictor
 from umbel.k8s.resources.service_rules import implementations
 from umbel.k8s.translate.library_explainers import library_explainer
 from umbel.k8s.translate.names import Names, Service, model_name
-from umbel.k8s.translate.placing import placed, together
+from umbel.k8s.translate.placing import limits_of, placed, together
 from umbel.k8s.translate.python_classes import class_reference, constructor_arguments
 from umbel.k8s.translate.scaling import scale_of
 from umbel.nodes.model_formats import FORMATS
@@ -290,17 +290,3 @@ def batch_of(component: Component) -> Batch | None:
     if batcher is None:
         return None
     return Batch(batcher.max_batch_size or 32, float(batcher.max_latency or 5000))
-
-
-def resources_of(predictor: Predictor) -> Resources:
-    """What a replica of the predictor reserves."""
-    blocks = predictor.model_blocks
-    container = blocks[0][1] if blocks else predictor.custom_container
-    return limits_of(container) if container else Resources()
-
-
-def limits_of(container: Container) -> Resources:
-    """The GPUs that a container asks for."""
-    limits = {**container.resources.requests, **container.resources.limits}
-    gpus = limits.get("nvidia.com/gpu")
-    return Resources(gpus=float(str(gpus))) if gpus else Resources()

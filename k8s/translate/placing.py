@@ -19,6 +19,7 @@ from umbel.graph.placement import Placement
 from umbel.graph.quantities import amount
 from umbel.k8s.resources.component import Component
 from umbel.k8s.resources.container import Container
+from umbel.k8s.resources.predictor import Predictor
 
 PREFIX = "umbel.dev/"
 HOSTNAME = "kubernetes.io/hostname"
@@ -178,3 +179,17 @@ def _number(text: str) -> float | None:
         return float(amount(text))
     except ValueError:
         return None
+
+
+def resources_of(predictor: Predictor) -> Resources:
+    """What a replica of the predictor reserves."""
+    blocks = predictor.model_blocks
+    container = blocks[0][1] if blocks else predictor.custom_container
+    return limits_of(container) if container else Resources()
+
+
+def limits_of(container: Container) -> Resources:
+    """The GPUs that a container asks for."""
+    limits = {**container.resources.requests, **container.resources.limits}
+    gpus = limits.get("nvidia.com/gpu")
+    return Resources(gpus=float(str(gpus))) if gpus else Resources()

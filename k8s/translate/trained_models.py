@@ -20,9 +20,9 @@ from umbel.k8s.translate.inference_services import (
     MODEL_DIGEST,
     TRUSTED_TYPES,
     batch_of,
-    resources_of,
 )
 from umbel.k8s.translate.names import Names, Service
+from umbel.k8s.translate.placing import resources_of
 from umbel.k8s.translate.scaling import scale_of
 from umbel.nodes.model_formats import FORMATS
 
