@@ -242,7 +242,7 @@ class Endpoint:
         example = self.graph.example
         return openapi_document(
             self.name,
-            self.inference.signature,
+            self.inference.documented,
             version=self.version,
             description=self.graph.doc,
             v1_example=None if example is None else {"instances": example},

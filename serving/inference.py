@@ -51,6 +51,11 @@ class Inference:
         self.interface = graph.interface
         self.signature: Signature = graph.signature
 
+    @property
+    def documented(self) -> Signature:
+        """The signature of whole answers, for documents."""
+        return self.signature
+
     async def predict(self, request: WireRequest, *, explain: bool = False) -> Reply:
         """V1 ``:predict``, as plain JSON or as a CloudEvent in and out."""
         return await self._predict(request, explain=explain)

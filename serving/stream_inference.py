@@ -34,6 +34,11 @@ class StreamInference(Inference):
         self._item = replace(self.signature, outputs=(item,))
         self._whole = replace(self.signature, outputs=(Port(port.name, ValueType("list")),))
 
+    @property
+    def documented(self) -> Signature:
+        """A list of items: what a client gets that takes no events."""
+        return self._whole
+
     async def open(self, inputs: dict[str, Any], context: RequestContext) -> AnswerStream:
         """The stream of one run; nothing has been asked of it yet."""
         return AnswerStream(await self.run(inputs, context), context, self.name)

@@ -292,6 +292,13 @@ def test_a_stream_is_counted_at_its_end(client: Client) -> None:
     assert set(path.split(" > ")) == {"words", "upper"}
 
 
+def test_documents_tell_what_a_whole_answer_is(client: Client) -> None:
+    document = client.get("/spoken/openapi.json").json
+    assert document["openapi"].startswith("3.1")
+    (output,) = client.get("/spoken/v2/models/spoken").json["outputs"]
+    assert (output["datatype"], output["shape"]) == ("BYTES", [1])
+
+
 def test_arrays_are_handed_on_as_they_are() -> None:
     items = list(GRAPHS["multiples"].local(np.array([1, 2])))
     assert [item.tolist() for item in items] == [[1, 2], [2, 4], [3, 6]]
