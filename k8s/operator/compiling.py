@@ -17,9 +17,10 @@ from umbel.graph.checks import check
 from umbel.graph.errors import UmbelError
 from umbel.graph.findings import Finding, Place, has_errors
 from umbel.graph.inference import infer
-from umbel.k8s.manifests import ServeOptions, applications
+from umbel.k8s.manifests import ServeOptions, applications, unsupported
 from umbel.k8s.operator.revisions import digest_of
 from umbel.k8s.operator.world import Key, Raw
+from umbel.k8s.resources import load
 from umbel.k8s.translate import translate
 
 BUILDER = "umbel.serving.owned_application:build"
@@ -88,6 +89,8 @@ def _built(
         return Compiled(None, tuple(findings))
     program = infer(translated.program)
     findings += [one for one in check(program) if one.code != _MODEL_MISSING]
+    subject = f"{key.kind} {key.name}"
+    findings += [one for one in unsupported(load(texts)) if one.subject == subject]
     if has_errors(findings):
         return Compiled(None, tuple(findings))
     names = [name for name in program.served if name == key.name]

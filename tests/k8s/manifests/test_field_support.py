@@ -84,3 +84,15 @@ spec:
     (ray,) = (one for one in objects if one["kind"] == "RayService")
     (group,) = ray["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     assert group["minReplicas"] == 2
+
+
+def test_the_operator_reports_it_as_a_warning() -> None:
+    import yaml
+
+    from umbel.k8s.operator.compiling import compiled
+    from umbel.k8s.operator.world import Key
+
+    text = SERVICE.format(more="hostNetwork: true", inner="")
+    made = compiled(Key("InferenceService", "default", "iris"), [yaml.safe_load(text)], "/a/iris")
+    assert made.config is not None
+    assert "UMB-K710" in {one.code for one in made.findings}
