@@ -23,12 +23,8 @@ from umbel.graph.value_types import ANY, ValueType
 if TYPE_CHECKING:
     from umbel.graph.graph_definitions import GraphDefinition
 
-_DECLARING = tuple(
-    f"{folder.parent}/{name}/"
-    for folder in (Path(__file__).resolve().parent, Path(__file__).parent)
-    for name in ("graph", "transformers", "explainers")
-)
-"""The folders, as they are and through links, whose functions declare nodes for their caller."""
+_HERE = (Path(__file__).resolve().parents[1], Path(__file__).parents[1])  # and through links
+_OURS = tuple(f"{up}/{name}/" for up in _HERE for name in ("graph", "transformers", "explainers"))
 _active: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("umbel_trace", default=None)
 
 S = TypeVar("S", bound=Step)
@@ -40,11 +36,11 @@ def active_trace() -> Trace | None:
 
 
 def caller_place() -> Place:
-    """The first frame outside those folders: the line of the user's file that is running."""
+    """The first frame outside the folders that declare: the line of the user's file."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((*_DECLARING, "<")):
+        if not name.startswith((*_OURS, "<")):
             return Place(name, frame.f_lineno, frame.f_code.co_name)
         frame = frame.f_back
     return Place()
