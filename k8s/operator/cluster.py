@@ -6,6 +6,7 @@ worked out from, so a change in between is a conflict and the next pass sees it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -113,7 +114,7 @@ class Cluster:
                     raise ClusterUnavailable(f"GET {path}: {reply.status}")
                 async for _line in reply.content:
                     yield None
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             raise ClusterUnavailable(f"GET {path}: {error!r}") from error
 
     async def create(self, kind: Kind, raw: Raw) -> Raw | None:
@@ -181,7 +182,7 @@ class Cluster:
                     method, self._server + path, data=data, headers=sent, params=query
                 ) as reply:
                     text = await reply.text()
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
                 raise ClusterUnavailable(f"{method} {path}: {error!r}") from error
             if reply.status == 401 and attempt == 1:
                 await self._forget()

@@ -7,6 +7,7 @@ not on the list; Serve leaves them alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ class RayServe:
                     text = (await reply.text())[:1000]
                     raise ServeUnavailable(f"{method} {url}: {reply.status} {text}")
                 return (await reply.json()) if method == "GET" else {}
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             raise ServeUnavailable(f"{method} {url}: {error!r}") from error
 
 

@@ -142,7 +142,7 @@ EDITS = st.tuples(
 STEPS = st.one_of(EDITS, st.integers(0, 4), st.integers(0, 4), st.integers(0, 4))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(STEPS, max_size=25), st.sampled_from([None, 0, 20, 100]))
 def test_any_history_ends_where_the_spec_says(steps: list[Any], percent: int | None) -> None:
     simulation = fresh()
