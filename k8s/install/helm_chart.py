@@ -23,7 +23,7 @@ Object = dict[str, Any]
 _MARKS = {
     "umbel-mark-namespace": "{{ .Release.Namespace }}",
     "umbel-mark-image": "{{ .Values.image }}",
-    "umbel-mark-config": "{{ .Values.configNamespace }}",
+    "umbel-mark-config": "{{ .Values.configNamespace | default .Release.Namespace }}",
     "replicas: 7919": "replicas: {{ .Values.replicas }}",
 }
 
@@ -40,8 +40,9 @@ _VALUES = f"""\
 image: {IMAGE}
 # Of the operator: one works, the others wait. Of the webhooks: all work.
 replicas: 2
-# Where KServe's ConfigMap inferenceservice-config lies.
-configNamespace: kserve
+# Where KServe's ConfigMap inferenceservice-config lies (kserve, where KServe is installed);
+# empty for the release's own namespace.
+configNamespace: ""
 # Validation, defaults, and conversion of old versions.
 webhooks: true
 """

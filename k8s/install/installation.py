@@ -92,7 +92,7 @@ def _operator_rights(options: InstallOptions) -> list[Object]:
         cluster = [*rules, *rights.CLUSTER_RULES, *rights.NAMESPACE_RULES]
     found += _cluster_role(OPERATOR, cluster, options)
     found += _role(f"{OPERATOR}-lease", options.namespace, rights.LEASE_RULES, options, OPERATOR)
-    config = options.config_namespace
+    config = options.config_namespace or options.namespace
     return found + _role(f"{OPERATOR}-config", config, rights.CONFIG_RULES, options, OPERATOR)
 
 

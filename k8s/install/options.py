@@ -22,7 +22,9 @@ class InstallOptions:
     watch: str = ""
     """The one namespace it looks after; all where empty. Needs Roles only, then."""
 
-    config_namespace: str = "kserve"
+    config_namespace: str = ""
+    """Where KServe's ConfigMap ``inferenceservice-config`` lies; ``namespace`` where empty."""
+
     replicas: int = 2
     crds: bool = True
     webhooks: bool = True

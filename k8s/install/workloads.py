@@ -24,7 +24,7 @@ def operator(options: InstallOptions) -> list[Object]:
     words = [
         "umbel", "k8s", "operator", f"--target={options.target}", "--leader-elect",
         f"--lease-namespace={options.namespace}",
-        f"--config-namespace={options.config_namespace}",
+        f"--config-namespace={options.config_namespace or options.namespace}",
         f"--liveness=http://0.0.0.0:{HEALTH_PORT}/healthz",
     ]  # fmt: skip
     if options.dashboard:

@@ -72,6 +72,11 @@ def _add_install(inner: Any) -> None:
     install.add_argument("--namespace", default="umbel-system", help="of the operator")
     install.add_argument("--image", default=IMAGE)
     install.add_argument("--watch", default="", metavar="NAMESPACE", help="only this namespace")
+    install.add_argument("--target", choices=["kuberay", "ray"], default="kuberay")
+    install.add_argument("--dashboard-url", default="", help="of Ray's dashboard (target ray)")
+    install.add_argument(
+        "--config-namespace", default="", help="of inferenceservice-config; default: --namespace"
+    )
     install.add_argument("--no-crds", action="store_true", help="the cluster has KServe's CRDs")
     install.add_argument("--no-webhooks", action="store_true")
     install.add_argument("--chart", default="", metavar="FOLDER", help="write a Helm chart there")
@@ -124,6 +129,9 @@ def run_install(arguments: argparse.Namespace) -> int:
         namespace=arguments.namespace,
         image=arguments.image,
         watch=arguments.watch,
+        target=arguments.target,
+        dashboard=arguments.dashboard_url,
+        config_namespace=arguments.config_namespace,
         crds=not arguments.no_crds,
         webhooks=not arguments.no_webhooks,
     )

@@ -115,6 +115,15 @@ def test_everything_fits_together(options: InstallOptions) -> None:
         assert one["spec"]["selector"]["matchLabels"] == labels
 
 
+@pytest.mark.parametrize("options", ALL, ids=["cluster", "namespace", "ray"])
+def test_an_empty_cluster_takes_it(options: InstallOptions) -> None:
+    """No object stands in a namespace that is not there: its own, or the one it looks after."""
+    there = {options.namespace, options.watch, "", "default"}
+    objects = installation(options)
+    assert objects[0]["kind"] == "Namespace"
+    assert {o["metadata"].get("namespace", "") for o in objects} <= there
+
+
 def test_the_commands_exist() -> None:
     from umbel.cli import parser
 
@@ -162,7 +171,9 @@ def rendered_by_hand(text: str, webhooks: bool) -> list[Any]:
         text,
         flags=re.S,
     )
-    found = found.replace("{{ .Release.Namespace }}", "umbel-system")
+    own = ("{{ .Release.Namespace }}", "{{ .Values.configNamespace | default .Release.Namespace }}")
+    for expression in own:
+        found = found.replace(expression, "umbel-system")
     for key, value in values.items():
         found = found.replace("{{ .Values." + key + " }}", str(value))
     assert "{{" not in found
