@@ -33,7 +33,7 @@ APPLY = "apply_model_state"
 
 def read_unloaded() -> list[State]:
     """What the cluster's store has. Needs Ray."""
-    keys = internal_kv._internal_kv_list(b"", namespace=_SPACE)  # type: ignore[no-untyped-call]
+    keys = internal_kv._internal_kv_list(b"", namespace=_SPACE)
     return [(graph, model) for graph, model in map(json.loads, keys)]
 
 
@@ -41,7 +41,7 @@ def forget(graphs: Iterable[str]) -> None:
     """Everything of these graphs counts as loaded: they are deployed anew."""
     for graph, model in read_unloaded():
         if graph in set(graphs):
-            internal_kv._internal_kv_del(_key(graph, model), namespace=_SPACE)  # type: ignore[no-untyped-call]
+            internal_kv._internal_kv_del(_key(graph, model), namespace=_SPACE)
 
 
 def _key(graph: str, model: str) -> bytes:
@@ -51,9 +51,9 @@ def _key(graph: str, model: str) -> bytes:
 def _write(graph: str, model: str, ready: bool) -> None:
     key = _key(graph, model)
     if ready:
-        internal_kv._internal_kv_del(key, namespace=_SPACE)  # type: ignore[no-untyped-call]
+        internal_kv._internal_kv_del(key, namespace=_SPACE)
     else:
-        internal_kv._internal_kv_put(key, b"1", namespace=_SPACE)  # type: ignore[no-untyped-call]
+        internal_kv._internal_kv_put(key, b"1", namespace=_SPACE)
 
 
 class SharedStates:

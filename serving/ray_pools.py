@@ -36,7 +36,8 @@ def routing(deployment: Deployment) -> dict[str, Any]:
     """Ray's options of a deployment whose calls go to a replica by one of their inputs."""
     if not deployment.routed_by:
         return {}
-    return {"request_router_config": RequestRouterConfig(request_router_class=_ROUTER)}
+    options: dict[str, Any] = {"request_router_class": _ROUTER}
+    return {"request_router_config": RequestRouterConfig(**options)}
 
 
 def scaled(plan: Plan, replicas: int) -> Plan:

@@ -50,8 +50,9 @@ async def _metadata(endpoint: Endpoint, message: Any, context: RequestContext) -
 
 
 async def _ready(endpoint: AnyEndpoint, message: Any, context: RequestContext) -> Any:
-    pooled = isinstance(endpoint, PoolEndpoint) and message.name != endpoint.name
-    ready = endpoint.model_ready(message.name) if pooled else endpoint.ready
+    ready = endpoint.ready
+    if isinstance(endpoint, PoolEndpoint) and message.name != endpoint.name:
+        ready = endpoint.model_ready(message.name)
     return messages.ModelReadyResponse(ready=ready)
 
 

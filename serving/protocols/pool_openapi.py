@@ -45,7 +45,7 @@ def pool_document(name: str, models: Sequence[str], *, version: str) -> dict[str
 
 
 def _operation(id: str, summary: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {}}}
+    content: dict[str, Any] = {"application/json": {"schema": {}}}
     responses = {
         status: {"description": text, "content": content} for status, text in _TEXTS.items()
     }
