@@ -23,7 +23,10 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "driver_ranking"
 DRIVERS = [1001, 1002, 1005, 1010]
 KSERVE = "sklearn-driver-transformer"
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # Feast, called by hand, warns of itself
+]
 
 
 @pytest.fixture(scope="module")

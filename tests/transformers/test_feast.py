@@ -7,6 +7,7 @@ import shutil
 import signal
 import sqlite3
 import time
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,9 +42,11 @@ def graph(**asked: Any) -> GraphDefinition:
 def by_hand(repo: Path, features: Any, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     import feast
 
-    store = feast.FeatureStore(repo_path=str(repo))
-    asked = store.get_feature_service(features) if isinstance(features, str) else features
-    found = store.get_online_features(features=asked, entity_rows=rows).to_dict()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        store = feast.FeatureStore(repo_path=str(repo))
+        asked = store.get_feature_service(features) if isinstance(features, str) else features
+        found = store.get_online_features(features=asked, entity_rows=rows).to_dict()
     return [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
 
 
