@@ -138,8 +138,19 @@ async def test_a_service_under_load(cluster: FakeCluster, head: RayHead, tmp_pat
     await cluster.delete("InferenceService", "iris")
     await cluster.until(lambda: not cluster.store.objects(resource("InferenceService")), "gone", 60)
     await cluster.until(lambda: not cluster.store.objects(resource("InferenceGraph")), "gone", 60)
-    async with aiohttp.ClientSession() as session, session.get(url) as reply:
-        assert reply.status == 404
+    assert await _status_within(5.0, url, 404)
+
+
+async def _status_within(seconds: float, url: str, wanted: int) -> bool:
+    """A proxy hears of a deletion within a second."""
+    end = time.monotonic() + seconds
+    async with aiohttp.ClientSession() as session:
+        while time.monotonic() < end:
+            async with session.get(url) as reply:
+                if reply.status == wanted:
+                    return True
+            await asyncio.sleep(0.1)
+    return False
 
 
 async def _ready(cluster: FakeCluster) -> None:
