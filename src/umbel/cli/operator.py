@@ -66,6 +66,7 @@ def _add_kuberay_and_webhooks(verb: argparse.ArgumentParser) -> None:
         "--webhooks", action="store_true", help="serve the admission webhooks, too (port 9443)"
     )
     verb.add_argument("--webhook-port", type=int, default=9443)
+    verb.add_argument("--webhook-host", default="", help="default: all addresses of the pod")
     verb.add_argument("--webhook-namespace", default="umbel-system", help="of their Service")
     verb.add_argument("--image", default="umbel:latest", help="of Ray's pods (target kuberay)")
     verb.add_argument("--route", choices=("gateway", "ingress", "none"), default="gateway")
@@ -129,4 +130,5 @@ def _webhooks(arguments: argparse.Namespace) -> HostingOptions | None:
         namespace=arguments.webhook_namespace,
         port=arguments.webhook_port,
         watch=tuple(arguments.namespace),
+        **({"host": arguments.webhook_host} if arguments.webhook_host else {}),
     )

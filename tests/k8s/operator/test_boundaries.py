@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import copy
+import socket
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -143,3 +148,33 @@ async def test_trained_models_are_part_of_their_service(cluster: FakeCluster) ->
     status = cluster.get("TrainedModel", "first")["status"]
     assert status["url"] == "http://127.0.0.1:8000/default/iris/v1/models/first:predict"
     assert "s3://bucket/1" in str(cluster.serve.holder("/default/iris"))
+
+
+async def test_the_operator_serves_admission_webhooks_too(cluster: FakeCluster) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    flags = ("--webhooks", "--webhook-host", "127.0.0.1", "--webhook-port", str(port))
+    await cluster.start_operator(*flags)
+    bad = service(minReplicas=3, maxReplicas=1)
+    review = {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {"uid": "1", "operation": "CREATE", "namespace": "default", "object": bad},
+    }
+    answers: list[Any] = []
+
+    async def asked() -> None:
+        url, tls = f"https://127.0.0.1:{port}/validate", aiohttp.TCPConnector(ssl=False)
+        async with aiohttp.ClientSession(connector=tls) as session:
+            while not answers:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.post(url, json=review) as reply:
+                        answers.append(await reply.json())
+                await asyncio.sleep(0.1)
+
+    await asyncio.wait_for(asked(), 20)
+    response = answers[0]["response"]
+    assert not response["allowed"]
+    assert "UMB-K211" in response["status"]["message"]
+    assert cluster.has("Secret", "umbel-webhooks", "umbel-system")  # the certificate
