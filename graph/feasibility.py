@@ -73,14 +73,18 @@ def _alone(asked: Reservation, count: int, machines: Sequence[Machine]) -> Itera
             f"asks for {told} where {labels}: no single machine has it all",
             "ask for less, or for other labels",
         )
+    yield from _spread(asked, count, len(able))
+
+
+def _spread(asked: Reservation, count: int, able: int) -> Iterator[Finding]:
+    """Why ``count`` replicas have no room on ``able`` machines that fit."""
     a_machine = 1 if asked.placement.apart else asked.placement.per_machine
-    if able and a_machine and count > a_machine * len(able):
+    if able and a_machine and count > a_machine * able:
         yield _cannot(
             "UMB-G274",
             asked,
-            f"has {count} replicas, at most {a_machine} on a machine, and {len(able)} machines "
-            "that fit",
-            f"Scale(min={a_machine * len(able)}), or more machines",
+            f"has {count} replicas, at most {a_machine} on a machine, and {able} machines that fit",
+            f"Scale(min={a_machine * able}), or more machines",
         )
 
 

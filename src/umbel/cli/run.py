@@ -60,6 +60,11 @@ def add(verbs: Any) -> None:
         action="store_true",
         help="load models that are pickles; reading one runs its author's code",
     )
+    _add_grpc(verb)
+    verb.set_defaults(run=run)
+
+
+def _add_grpc(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--grpc-port", type=int, default=None, help="default: the port after --port, if it is free"
     )
@@ -70,7 +75,6 @@ def add(verbs: Any) -> None:
         default=DEFAULT_MESSAGE_LIMIT / MIB,
         help="largest gRPC request or response, in MiB",
     )
-    verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
