@@ -51,6 +51,9 @@ class Attributions:
                 target = targets[index]
                 if target is None and output.ndim > 1:
                     target = int(output[0].argmax())
+                elif target is not None and output.ndim > 1 and target >= output.shape[1]:
+                    most = output.shape[1] - 1
+                    raise InvalidInput(f"parameter 'target': expected 0 to {most}, got {target}")
                 attributed.append((target, self._attribute(calls, one, target, job)))
                 outputs.append(output.detach().cpu().numpy()[0].tolist())
             except BudgetSpent:
@@ -128,7 +131,7 @@ class Attributions:
             return asked
         try:
             baseline = self._runtime.tensor([asked])
-        except (ValueError, TypeError) as error:
+        except (InvalidInput, ValueError, TypeError) as error:
             raise InvalidInput(f"parameter 'baselines': {error}") from error
         if baseline.shape != one.shape:
             raise InvalidInput(

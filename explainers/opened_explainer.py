@@ -30,6 +30,12 @@ _thread = ThreadPoolExecutor(1, thread_name_prefix="umbel-explain")
 and keep the state of a search on the explainer. Several at once take several replicas."""
 
 
+_explaining: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "umbel_explaining", default=False
+)
+"""Set in what an explanation calls: one inside another would wait for the thread it runs in."""
+
+
 class OpenedExplainer:
     """Answers ``explain`` for one node."""
 
@@ -43,8 +49,15 @@ class OpenedExplainer:
         Raises ``InvalidInput`` for what the caller did wrong, ``OverBudget`` where the budget
         was spent before there was anything to say.
         """
+        if _explaining.get():
+            raise RequestFailed(
+                "what is explained calls an explainer itself: give of= the model rather than the "
+                "graph around it"
+            )
         options = callers_options(self._opening.method, self._opening.options, parameters)
         given = instances(x, self._opening)
+        if not len(given) and not self._method.whole:
+            raise InvalidInput("instances: expected at least one")
         if options.get("picture") and not self._method.whole and len(given) > MOST_PICTURES:
             raise InvalidInput(f"a picture of up to {MOST_PICTURES} instances, not of {len(given)}")
         budget = Budget(
@@ -60,15 +73,18 @@ class OpenedExplainer:
             options.get("batch_rows", BATCH_ROWS),
             options.get("output", ""),
         )
-        if len(given):
-            await predict.clients(given)
         job = Job(given, options, predict, budget, self._random)
-        run = contextvars.copy_context().run
+        token = _explaining.set(True)
         try:
+            if len(given):
+                await predict.clients(given)
+            run = contextvars.copy_context().run
             return await loop.run_in_executor(_thread, run, self._run, job)
         except asyncio.CancelledError:
             budget.cancelled = True
             raise
+        finally:
+            _explaining.reset(token)
 
     def close(self) -> None:
         """Nothing is held open."""

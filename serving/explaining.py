@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from umbel.graph.errors import InvalidInput, RequestFailed, UpstreamAnswered
+from umbel.graph.errors import RequestFailed, UpstreamAnswered
 from umbel.graph.ir import Graph, Program
 from umbel.graph.plan import Plan
 from umbel.graph.steps import Call, Explain, GraphName, Input, NodeName, StepId
@@ -18,6 +18,7 @@ from umbel.nodes.messages import Message
 from umbel.nodes.predicting import predicting
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.compiled_step import CompiledStep
+from umbel.serving.node_failures import as_failure
 from umbel.serving.protocols.json_bodies import encode_json
 from umbel.serving.protocols.v1 import parse_json
 from umbel.serving.scope import Scope
@@ -73,12 +74,8 @@ class NodePredictor:
     async def __call__(self, batch: Any, *, from_client: bool = False) -> Any:
         try:
             return await self._handle({self._port: batch}, self._context)
-        except InvalidInput as error:
-            if from_client:
-                raise
-            raise RequestFailed(
-                f"{self._name!r} refused what the explainer made up: {error}"
-            ) from error
+        except Exception as error:
+            raise as_failure(error, self._name, self._context, from_client) from error
 
 
 def _own_record(context: RequestContext) -> RequestContext:
