@@ -35,7 +35,7 @@ from umbel.serving.ray_pools import RemotePool
 from umbel.serving.ray_streams import remote_items, sent_items
 from umbel.serving.replica_ingress import serve_directly
 from umbel.serving.replica_loopback import listen_on_loopback
-from umbel.serving.request_wire import Wire, from_wire, to_wire
+from umbel.serving.request_wire import Wire, from_wire, to_wire, too_deep_is_told
 from umbel.serving.wire import HttpRequest
 
 log = logging.getLogger("umbel")
@@ -164,7 +164,8 @@ class RemoteNode:
 
     async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
         call = self._call_by_reference if _are_large(values) else self._call
-        done, value = await call.remote(self._node, self._sent(values), to_wire(context))
+        with too_deep_is_told(self._node):
+            done, value = await call.remote(self._node, self._sent(values), to_wire(context))
         if done:
             return value
         raise value
@@ -174,7 +175,8 @@ class RemoteNode:
         large = any(_are_large(link.values) for link in links)
         call = self._chain_by_reference if large else self._chain
         sent = [(link.node, link.port, self._sent(link.values)) for link in links]
-        done, value, seconds = await call.remote(sent, to_wire(context))
+        with too_deep_is_told(links[0].node):
+            done, value, seconds = await call.remote(sent, to_wire(context))
         return ChainOutcome(value, None, seconds) if done else ChainOutcome(None, value, seconds)
 
     def _sent(self, values: dict[str, Any]) -> Any:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import pickle
 import time
+from collections.abc import Iterator
 
+from umbel.graph.errors import InvalidInput
 from umbel.nodes.request_context import RequestContext
 
 Wire = tuple[str, float | None, dict[str, str], tuple[tuple[str, str], ...]]
@@ -21,3 +25,18 @@ def from_wire(wire: Wire) -> RequestContext:
     id_, left, headers, header_list = wire
     deadline = None if left is None else time.monotonic() + left
     return RequestContext(id_, deadline, headers, header_list)
+
+
+@contextlib.contextmanager
+def too_deep_is_told(node: str) -> Iterator[None]:
+    """Values nested some hundred levels deep cannot be pickled. Only a body can be like that, so
+    it is the client's: raises ``InvalidInput`` instead of pickle's own error."""
+    try:
+        yield
+    except (RecursionError, pickle.PicklingError) as error:
+        if isinstance(error, pickle.PicklingError) and "recursion" not in str(error):
+            raise
+        raise InvalidInput(
+            f"the input of {node!r} is nested too deeply for a node in a process of its own: "
+            "expected a few hundred levels at most"
+        ) from error
