@@ -20,9 +20,7 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser("status", help="wanted and ready replicas of what runs")
     verb.add_argument("--port", type=int, default=None, help="of one run; default: all runs")
     verb.add_argument("--json", action="store_true", help="one JSON object a line")
-    verb.add_argument(
-        "--watch", type=float, metavar="SECONDS", help="again and again"
-    )
+    verb.add_argument("--watch", type=float, metavar="SECONDS", help="again and again")
     verb.set_defaults(run=run)
 
 
