@@ -11,6 +11,7 @@ What this module exports is umbel's Python interface; everything below it may ch
 from __future__ import annotations
 
 import threading
+import typing
 
 from umbel.graph import local_runner
 from umbel.graph.annotations import Tensor
@@ -31,9 +32,18 @@ from umbel.graph.model_pools import model_pool
 from umbel.graph.options import Batch, Cache, Retry, Scale
 from umbel.graph.placement import Placement, Pool
 
+if typing.TYPE_CHECKING:
+    from umbel.serving.client import AsyncInferenceClient, InferenceClient
 
-def __getattr__(name: str) -> str:
-    """``__version__``, read from the installed distribution when it is asked for."""
+
+def __getattr__(name: str) -> object:
+    """What is made when it is asked for: ``__version__``, read from the installed distribution,
+    and the clients, since declaring a graph imports no HTTP library."""
+    if name in ("AsyncInferenceClient", "InferenceClient"):
+        from umbel.serving import client
+
+        globals()[name] = getattr(client, name)
+        return globals()[name]
     if name != "__version__":
         raise AttributeError(f"module 'umbel' has no attribute {name!r}")
     from importlib.metadata import PackageNotFoundError, version
@@ -62,12 +72,14 @@ class _InProcess:
 local_runner.install(_InProcess())  # type: ignore[arg-type]
 
 __all__ = [
+    "AsyncInferenceClient",
     "Batch",
     "Cache",
     "CheckFailed",
     "ClientError",
     "DeadlineExceeded",
     "DeclarationError",
+    "InferenceClient",
     "InvalidInput",
     "MissingExtra",
     "NodeFailed",
