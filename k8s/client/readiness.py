@@ -1,0 +1,66 @@
+"""Is a resource ready, and waiting until it is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from umbel.k8s.client.api_server import Raw
+from umbel.k8s.client.failures import ClusterUnreachable, NotReadyInTime
+
+log = logging.getLogger("umbel.client")
+
+
+def is_ready(raw: Mapping[str, Any]) -> bool:
+    """The condition Ready is True, and of today's spec: a status that was written about an
+    older generation says nothing."""
+    status = raw.get("status") or {}
+    seen = status.get("observedGeneration")
+    if seen is not None and seen < raw["metadata"].get("generation", 0):
+        return False
+    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in _all(raw))
+
+
+def wait(read: Callable[[], Raw], what: str, timeout_s: float, poll_s: float, told: bool) -> Raw:
+    """The resource once it is ready. ``told``: log every change of its conditions.
+
+    Raises ``NotReadyInTime`` with the conditions; what ``read`` raises goes through, but for an
+    API server that is away for a while.
+    """
+    end, before, problem = time.monotonic() + timeout_s, "", "it was never read"
+    while True:
+        try:
+            raw = read()
+            problem = conditions(raw)
+            if told and problem != before:
+                log.info("%s: %s", what, problem.replace("\n", ";"))
+            before = problem
+            if is_ready(raw):
+                return raw
+        except ClusterUnreachable as error:
+            problem = str(error)
+        left = end - time.monotonic()
+        if left <= 0:
+            raise NotReadyInTime(f"{what} is not ready after {timeout_s:g} s:\n{problem}")
+        time.sleep(min(poll_s, left))
+
+
+def conditions(raw: Mapping[str, Any]) -> str:
+    """The conditions that are not True, a line each, with reason and message."""
+    lines = [
+        f"  {one.get('type')}={one.get('status')} {one.get('reason', '')}: {one.get('message', '')}"
+        for one in _all(raw)
+        if one.get("status") != "True" and one.get("severity") != "Info"
+    ]
+    return "\n".join(line.rstrip(": ") for line in lines) or (
+        "  all its conditions are True, of an older generation"
+        if _all(raw)
+        else "  no conditions yet: does the operator run and watch this namespace?"
+    )
+
+
+def _all(raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = (raw.get("status") or {}).get("conditions") or ()
+    return [one for one in found if isinstance(one, Mapping)]
