@@ -19,6 +19,7 @@ import numpy as np
 
 from umbel.graph.definitions import ClassDefinition, NodeDefinition
 from umbel.graph.errors import DeclarationError, MissingExtra, NodeFailed
+from umbel.graph.findings import Place
 from umbel.graph.options import NodeOptions
 from umbel.graph.tracing import caller_place
 from umbel.transformers.entity_rows import KINDS
@@ -63,46 +64,46 @@ def feast_features(  # noqa: PLR0913  one for each thing a user may state
     look-up of joined requests. The policies are those of ``feature_policies``.
     """
     place = caller_place()
-    if bool(repo) == bool(url):
-        raise DeclarationError(f'{place}: give a repository "feature_repo", or url="http://…:6566"')
-    if url and not entities:
-        raise DeclarationError(
-            f'{place}: a feature server does not tell its join keys: write entities=["driver_id"]'
-        )
-    if not features:
-        raise DeclarationError(f'{place}: features= is empty: write features=["view:feature", …]')
-    if output not in get_args(Output):
-        raise DeclarationError(f"{place}: output is one of {get_args(Output)}, not {output!r}")
-    if repo and not Path(repo).is_absolute() and place.file:
-        repo = str(Path(place.file).resolve().parent / repo)
+    mistake = _mistake(repo, url, features, entities, output)
+    if mistake:
+        raise DeclarationError(f"{place}: {mistake}")
     ages = max_age_s if isinstance(max_age_s, Mapping) else {"": max_age_s} if max_age_s else {}
     try:
         policies = Policies(on_missing, on_stale, on_failure, dict(defaults or {}), dict(ages))
         policies.check()
-        keys, request_fields = _fields(entities), _fields(request)
+        wanted = _wanted(_source(repo, url, place), features, entities, request, full_names)
     except DeclarationError as error:
         raise DeclarationError(f"{place}: {error}") from None
-    made = ClassDefinition(
-        "transformer",
-        FeastFeatures,
-        name=name,
-        options=options or NodeOptions(deterministic=False),
-        place=place,
-    )
-    return made(
-        Wanted(
-            repo or (url if "://" in url else f"http://{url}"),
-            features if isinstance(features, str) else tuple(features),
-            keys,
-            request_fields,
-            full_names,
-        ),
-        columns=tuple(columns),
-        output=output,
-        policies=policies,
-        timeout_s=timeout_s,
-        max_rows=max_rows,
-    )
+    own = options or NodeOptions(deterministic=False)
+    made = ClassDefinition("transformer", FeastFeatures, name=name, options=own, place=place)
+    limits: dict[str, Any] = {"timeout_s": timeout_s, "max_rows": max_rows}
+    return made(wanted, columns=tuple(columns), output=output, policies=policies, **limits)
+
+
+def _source(repo: str, url: str, place: Place) -> str:
+    """The folder or URL that features come from; a relative folder is relative to the file."""
+    if repo and not Path(repo).is_absolute() and place.file:
+        return str(Path(place.file).resolve().parent / repo)
+    return repo or (url if "://" in url else f"http://{url}")
+
+
+def _wanted(
+    source: str, features: Sequence[str] | str, entities: Any, request: Any, full_names: bool
+) -> Wanted:
+    named = features if isinstance(features, str) else tuple(features)
+    return Wanted(source, named, _fields(entities), _fields(request), full_names)
+
+
+def _mistake(repo: str, url: str, features: object, entities: object, output: str) -> str:
+    if bool(repo) == bool(url):
+        return 'give a repository "feature_repo", or url="http://…:6566"'
+    if url and not entities:
+        return 'a feature server does not tell its join keys: write entities=["driver_id"]'
+    if not features:
+        return 'features= is empty: write features=["view:feature", …]'
+    if output not in get_args(Output):
+        return f"output is one of {get_args(Output)}, not {output!r}"
+    return ""
 
 
 def _fields(asked: Sequence[str] | Mapping[str, str]) -> tuple[Field, ...]:

@@ -33,10 +33,9 @@ class SharedReplica:
     """The handle of a node in a replica with others; every call of it is a trip."""
 
     inline = False
-    place = "one"
 
-    def __init__(self, name: str, backend: OneReplica) -> None:
-        self._name, self._backend = name, backend
+    def __init__(self, graph: str, name: str, backend: OneReplica) -> None:
+        self.place, self._name, self._backend = graph, name, backend
 
     async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
         outcome = await self.chain([Link(self._name, "", values)], context)
@@ -52,7 +51,7 @@ class SharedReplica:
             start = time.perf_counter()
             given = {**link.values, link.port: value} if link.port else link.values
             try:
-                value = await self._backend.loaded[link.node](given, context)
+                value = await self._backend.by_node[self.place, link.node](given, context)
             except Exception as error:
                 known = error if isinstance(error, UmbelError) else NodeFailed(link.node, "")
                 seconds.append(time.perf_counter() - start)
@@ -62,20 +61,16 @@ class SharedReplica:
 
 
 class OneReplica(LocalBackend):
-    """All nodes of a graph in one replica apart from the graph's own."""
+    """All nodes of each graph in one replica apart from the graph's own."""
 
     def __init__(self) -> None:
         super().__init__()
         self.trips: list[list[str]] = []
-        self.by_node: dict[str, LoadedNode] = {}
+        self.by_node: dict[tuple[str, str], LoadedNode] = {}
 
     def handle(self, graph: Graph, node: Node) -> Any:
-        self.by_node[node.name] = super().handle(graph, node)
-        return SharedReplica(node.name, self)
-
-    @property
-    def loaded(self) -> Any:  # the base class has a list of that name
-        return self.by_node
+        self.by_node[graph.name, node.name] = super().handle(graph, node)
+        return SharedReplica(graph.name, node.name, self)
 
 
 async def run(plan: Plan, inputs: dict[str, Any], context: RequestContext) -> tuple[Any, Any]:
@@ -85,8 +80,7 @@ async def run(plan: Plan, inputs: dict[str, Any], context: RequestContext) -> tu
         engine = Engine(plan, backend)
         return await engine.run(plan.program.served[0], inputs, context), backend.trips
     finally:
-        for node in backend.by_node.values():
-            await node.close()
+        await backend.close()
 
 
 @settings(max_examples=60, deadline=None)

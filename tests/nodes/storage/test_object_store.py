@@ -189,5 +189,7 @@ def test_a_store_whose_library_is_missing_names_the_line_to_type(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
+    known = sys.modules["fsspec.registry"]._registry
+    monkeypatch.delitem(known, "gs", raising=False)
     with pytest.raises(MissingExtra, match=r"pip install 'umbel\[gcs\]'"):
         object_store.look(locate("gs://bucket/m"), None)  # type: ignore[arg-type]

@@ -270,7 +270,7 @@ def test_imports_are_read_not_run(project: Path, tmp_path: Path) -> None:
     assert {path.name for path in found.files} == {
         "flowers.py", "csv_of_factors.py", "__init__.py", "scaling.py", "units.py",
     }  # fmt: skip
-    assert {name.partition(".")[0] for name in found.libraries} == {"umbel"}
+    assert {name.partition(".")[0] for name in found.libraries} == {"numpy", "umbel"}
     (project / "graphs" / "broken.py").write_text("def")
     with pytest.raises(DeclarationError, match="broken.py is not Python"):
         code_of([project / "graphs" / "broken.py"])
