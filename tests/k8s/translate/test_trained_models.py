@@ -33,7 +33,7 @@ spec:
 
 
 def read(*parts: str) -> Translated:
-    return translate([("/work/files/many.yaml", "".join(parts))])
+    return translate([("/files/many.yaml", "".join(parts))])
 
 
 def pool(translated: Translated) -> ModelPool:
@@ -77,7 +77,7 @@ def test_where_models_may_lie(uri: str, severity: str) -> None:
     (finding,) = translated.findings
     assert (finding.code, finding.severity) == ("UMB-K402", severity)
     if uri.startswith("models"):
-        assert pool(translated).models["one"].uri == str(Path("/work/files") / uri)
+        assert pool(translated).models["one"].uri == str(Path("/files") / uri)
 
 
 def test_a_service_with_a_model_of_its_own() -> None:
