@@ -7,10 +7,12 @@ import contextlib
 import os
 import ssl
 import tempfile
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -27,13 +29,14 @@ class Access:
     """An API server, a namespace to use where none is named, and credentials.
 
     ``credential`` is asked before each connection: tokens are replaced while a program runs.
-    ``ca``: PEM; ``None`` trusts what the machine trusts.
+    ``ca``: PEM; ``None`` trusts what the machine trusts. ``proxy``: an HTTP proxy's URL.
     """
 
     server: str
     namespace: str = "default"
     ca: str | None = field(default=None, repr=False)
     verify: bool = True
+    proxy: str = ""
     credential: Credential = field(default=ExecCredential, repr=False)
 
     def tls(self, credential: ExecCredential) -> ssl.SSLContext | None:
@@ -108,6 +111,8 @@ def _from_config(
     chosen = _named(config, "context", wanted, where)
     cluster = _named(config, "cluster", chosen.get("cluster"), where)
     user = _named(config, "user", chosen["user"], where) if chosen.get("user") else {}
+    if cluster.get("tls-server-name"):
+        raise ClusterUnreachable(f"{where}: tls-server-name is not supported: use a server's name")
     if not cluster.get("server"):
         raise ClusterUnreachable(f"{where}: cluster {chosen.get('cluster')!r} names no server")
     return Access(
@@ -115,8 +120,17 @@ def _from_config(
         chosen.get("namespace") or "default",
         _text(cluster, "certificate-authority", folder),
         not cluster.get("insecure-skip-tls-verify"),
+        cluster.get("proxy-url") or _proxy_of_environment(str(cluster["server"])),
         _credential(user, folder, where),
     )
+
+
+def _proxy_of_environment(server: str) -> str:
+    """``HTTPS_PROXY`` and ``NO_PROXY``, as kubectl heeds them."""
+    parts = urlsplit(server)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return ""
+    return urllib.request.getproxies().get(parts.scheme, "")
 
 
 def _named(config: Mapping[str, Any], kind: str, name: Any, where: str) -> Mapping[str, Any]:

@@ -110,9 +110,17 @@ class ApiServer:
 
     def _connection(self, tls: Any) -> http.client.HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port
+        proxy = urlsplit(self.access.proxy)
+        name, number = (proxy.hostname, proxy.port) if proxy.hostname else (host, port)
         if tls is None:
-            return http.client.HTTPConnection(host, port, timeout=self._timeout_s)
-        return http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=tls)
+            connection = http.client.HTTPConnection(name, number, timeout=self._timeout_s)
+        else:
+            connection = http.client.HTTPSConnection(
+                name, number, timeout=self._timeout_s, context=tls
+            )
+        if proxy.hostname:
+            connection.set_tunnel(host, port)
+        return connection
 
 
 _VERBS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +44,7 @@ class InferenceClient:
         )
         self.url, self.model = url, self._client.model
         self._loop: LoopThread | None = LoopThread("umbel-client")
+        atexit.register(self.close)  # for programs that end without closing it
 
     def __enter__(self) -> InferenceClient:
         return self
@@ -53,6 +55,7 @@ class InferenceClient:
     def close(self) -> None:
         """Close the connections and end the client's thread; calls that run are cancelled."""
         loop, self._loop = self._loop, None
+        atexit.unregister(self.close)
         if loop is not None:
             loop.submit(self._client.close()).result()
             loop.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import yaml
 
 from faulty_server import faulty_server
 from umbel.k8s.client import AccessDenied, ClusterUnreachable, Rejected, UmbelClient, sign_in
+from umbel.k8s.client.api_server import ApiServer, Served
 
 
 def config(user: dict[str, Any], server: str = "http://127.0.0.1:9") -> dict[str, Any]:
@@ -123,3 +126,31 @@ def test_a_proxys_path_is_kept() -> None:
         client = UmbelClient(config_dict=config({"token": "t"}, server.url + "/k8s/c-1/"))
         assert client.get() == {"items": []}
         assert server.requests[0][1].startswith("/k8s/c-1/apis/serving.kserve.io/v1beta1/")
+
+
+def test_a_proxy_is_asked_for_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def answer() -> None:
+            connection, _ = proxy.accept()
+            with connection:
+                asked.append(connection.recv(1000).split(b"\r\n")[0])
+                connection.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        given = config({}, "http://api.example.com:6443")
+        given["clusters"][0]["cluster"]["proxy-url"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        server = ApiServer(sign_in(config=given))
+        with pytest.raises(ClusterUnreachable, match="403 Forbidden"):
+            server.create(Served("Secret", "secrets"), "default", {})
+        thread.join(5)
+    assert asked[0].startswith(b"CONNECT api.example.com:6443 HTTP/1.")
+
+
+def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "inside.example.com")
+    assert sign_in(config=config({}, "https://api.example.com")).proxy == "http://proxy:3128"
+    assert sign_in(config=config({}, "https://inside.example.com")).proxy == ""

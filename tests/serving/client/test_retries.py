@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -127,3 +129,13 @@ def test_nobody_there() -> None:
         assert not client.is_server_live()
         with pytest.raises(RequestFailed, match="does not answer"):
             client.predict([1])
+
+
+def test_a_program_may_end_without_closing(server: FaultyServer) -> None:
+    program = (
+        f"from umbel import InferenceClient\nprint(InferenceClient('{server.url}/m').predict([1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[7]\n", "")
