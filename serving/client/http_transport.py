@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import orjson
@@ -49,6 +50,7 @@ class HttpTransport:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.base, self._headers, self._retry, self._tls = base, dict(headers), retry, tls
+        self._proxy = _proxy(base)
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(
@@ -103,7 +105,13 @@ class HttpTransport:
         timeout = aiohttp.ClientTimeout(total=left)
         try:
             async with self._open().request(
-                method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+                method,
+                url,
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=self._proxy,
             ) as reply:
                 content, status = await reply.read(), reply.status
                 found = {name.lower(): value for name, value in reply.headers.items()}
@@ -126,7 +134,7 @@ class HttpTransport:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True)
             self._session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._session
 
@@ -140,3 +148,12 @@ class HttpTransport:
 def _asked_pause(text: str) -> float:
     """Seconds of a Retry-After header; 0 for none and for a date."""
     return float(text) if text.strip().isdigit() and len(text) < 10 else 0.0
+
+
+def _proxy(base: str) -> str | None:
+    """The proxy that the environment names for the server. aiohttp's ``trust_env`` would do it,
+    but also send what ``.netrc`` has for the host, and fail where the caller signs in itself."""
+    parts = urlsplit(base)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

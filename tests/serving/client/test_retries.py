@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +140,23 @@ def test_a_program_may_end_without_closing(server: FaultyServer) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "[7]\n", "")
+
+
+def test_netrc_is_not_read(
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with InferenceClient(f"{server.url}/m") as client:
+        client.predict([1], headers={"authorization": "Bearer t"})
+        client.predict([1])
+    assert [one[2].get("authorization") for one in server.requests] == ["Bearer t", None]
+
+
+def test_a_proxy_of_the_environment(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with InferenceClient("http://models.example.com/m") as client:
+        assert client.predict([1]) == [7]
+    assert server.requests[0][1] == "http://models.example.com/m/v1/models/m:predict"
