@@ -48,7 +48,7 @@ class Batcher:
     def __init__(self, run: Run, batch: Batch, name: str) -> None:
         self._run, self._batch, self._name = run, batch, name
         self._queue: deque[_Waiting] = deque()
-        self._worker: asyncio.Task[None] | None = None
+        self._worker: asyncio.Future[Any] | None = None
         self._arrived = asyncio.Event()
         self._splits = True
         self.batches = 0
@@ -56,6 +56,8 @@ class Batcher:
 
     async def __call__(self, values: dict[str, Any]) -> Any:
         """The node's value for ``values``, from a call of its own or a joined one."""
+        if self._worker is None and self._batch.max_wait_ms <= 0:
+            return await self._at_once(values)
         rows, kind = _shape_of(values) if self._splits else (0, None)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(values, rows, kind, loop.create_future(), time.monotonic())
@@ -65,6 +67,20 @@ class Batcher:
         else:
             self._arrived.set()
         return await waiting.done
+
+    async def _at_once(self, values: dict[str, Any]) -> Any:
+        """A lone request's call, in a task that is the worker until it has ended: whoever comes
+        meanwhile waits, also when the one who asked has left."""
+        self.batches += 1
+        call: asyncio.Future[Any] = asyncio.ensure_future(self._run(values))
+        self._worker = call
+        call.add_done_callback(self._carry_on)
+        return await asyncio.shield(call)
+
+    def _carry_on(self, ended: asyncio.Future[Any]) -> None:
+        if not ended.cancelled():
+            ended.exception()  # told to who asked; nobody else has to ask for it
+        self._worker = asyncio.ensure_future(self._work()) if self._queue else None
 
     async def _work(self) -> None:
         try:
