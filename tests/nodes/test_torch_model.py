@@ -299,6 +299,7 @@ def test_reduced_precision_is_near_and_the_dtype_stays(mlp: Mlp, pt2: Path, prec
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, within torch
 def test_a_compiled_model_gives_the_same(mlp: Mlp, pt2: Path) -> None:
     if shutil.which("g++") is None:
         pytest.skip("torch.compile needs a C++ compiler on the CPU")

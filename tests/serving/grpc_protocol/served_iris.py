@@ -1,5 +1,7 @@
 """An iris classifier by the nearest centre, for tests that serve a file."""
 
+import asyncio
+
 import numpy as np
 
 from umbel import Tensor, inference_graph, predictor, transformer
@@ -25,3 +27,14 @@ def iris(millimetres):
 @inference_graph
 def species(centimetres):
     return nearest(centimetres)
+
+
+@transformer
+async def pause(x: Tensor["batch", 4]) -> Tensor["batch", 4]:
+    await asyncio.sleep(5)
+    return x
+
+
+@inference_graph
+def late(centimetres):
+    return nearest(pause(centimetres))

@@ -80,7 +80,7 @@ def triton_is_served(address: str) -> None:
         with pytest.raises(triton.InferenceServerException, match="nobody does not exist"):
             client.infer("nobody", [given])
         with pytest.raises(triton.InferenceServerException, match="DEADLINE|Deadline"):
-            client.infer("iris", [given], client_timeout=0)
+            client.infer("late", [given], client_timeout=0.2)
 
 
 def kserve_is_served(address: str) -> None:
