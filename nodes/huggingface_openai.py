@@ -245,9 +245,7 @@ def embeddings(
         {
             "object": "embedding",
             "index": index,
-            "embedding": base64.b64encode(row.astype("<f4").tobytes()).decode()
-            if in_text
-            else row,
+            "embedding": base64.b64encode(row.astype("<f4").tobytes()).decode() if in_text else row,
         }
         for index, row in enumerate(found)
     ]

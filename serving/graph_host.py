@@ -65,9 +65,7 @@ class GraphHost:
         )
         self.plan = self._refined()
         self._engine = engine = Engine(self.plan, self, self.call_service)
-        self._endpoints = {
-            name: self._endpoint(engine, name) for name in self.plan.program.served
-        }
+        self._endpoints = {name: self._endpoint(engine, name) for name in self.plan.program.served}
         inner = [g.name for g in self.plan.program if g.name not in self._endpoints]
         self._inner = {name: self._endpoint(engine, name) for name in inner}
         await self._warm_up()

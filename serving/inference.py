@@ -191,4 +191,3 @@ def _looks_like_v2(parsed: dict[str, Any]) -> bool:
 def _is_json(request: WireRequest) -> bool:
     kind = request.headers.get("content-type", "application/json")
     return "json" in kind or kind.startswith(("text/plain", "application/x-www-form-urlencoded"))
-

@@ -46,6 +46,7 @@ from umbel.serving.stream_code import (
 if TYPE_CHECKING:
     from umbel.serving.engine import CompiledGraph
 
+
 def compile_step(graph: CompiledGraph, index: int, step: Step) -> CompiledStep:
     """What runs ``step``. Raises ``TypeError`` for a kind nobody has taught the engine."""
     kind = type(step)

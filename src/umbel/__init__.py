@@ -35,6 +35,8 @@ from umbel.graph.placement import Placement, Pool
 if typing.TYPE_CHECKING:
     from umbel.serving.client import AsyncInferenceClient, InferenceClient
 
+    __version__: str
+
 
 def __getattr__(name: str) -> object:
     """What is made when it is asked for: ``__version__``, read from the installed distribution,
