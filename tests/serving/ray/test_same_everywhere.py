@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,13 @@ def test_a_graph_that_cannot_start_is_named_and_nothing_stays(tmp_path: Path) ->
     assert len(told.splitlines()) == 1
     every = psutil.process_iter(["cmdline"])
     assert [one.pid for one in every if port in (one.info["cmdline"] or [])] == []
+
+
+def test_replicas_answer_with_umbels_own_http_server(on_ray: Client) -> None:
+    """Ray Serve's servers name themselves: its proxy, which answers until HAProxy knows of the
+    replica, and its server in the replica, which stays where Ray looks different inside."""
+    end = time.monotonic() + 30
+    while "server" in (answer := on_ray.get("/split/v2/health/live")).headers:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert answer.status == 200
