@@ -20,7 +20,17 @@ class _TooLarge(Exception):
 
 
 async def answer_asgi(app: Application, scope: Message, receive: Receive, send: Send) -> None:
-    """One HTTP request. A client that leaves cancels it, where the application says so."""
+    """What an ASGI server asks of ``app``: its ``__call__``. A WebSocket is turned away."""
+    if scope["type"] == "http":
+        await _answer_http(app, scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _answer_lifespan(receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1003})
+
+
+async def _answer_http(app: Application, scope: Message, receive: Receive, send: Send) -> None:
+    """One request. A client that leaves cancels it, where the application says so."""
     pairs = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
     query = scope.get("query_string", b"").decode("latin-1")
     request = HttpRequest(scope["method"], scope["path"], query, pairs)
@@ -37,7 +47,7 @@ async def answer_asgi(app: Application, scope: Message, receive: Receive, send: 
         await _send(app.refused(413, text), request, send)
 
 
-async def answer_lifespan(receive: Receive, send: Send) -> None:
+async def _answer_lifespan(receive: Receive, send: Send) -> None:
     """Start-up and shutdown are somebody else's: both are answered at once."""
     while True:
         message = await receive()

@@ -15,7 +15,7 @@ from typing import Protocol
 from umbel.graph.errors import NotFound
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.answer_stream import watched
-from umbel.serving.asgi import Message, Receive, Send, answer_asgi, answer_lifespan
+from umbel.serving.asgi import Message, Receive, Send, answer_asgi
 from umbel.serving.endpoint import Endpoint, json_reply
 from umbel.serving.metrics import Metrics
 from umbel.serving.openai_paths import answer_root
@@ -110,12 +110,7 @@ class HttpApp:
         return json_reply({"error": text}, status)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await answer_asgi(self, scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await answer_lifespan(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1003})
+        await answer_asgi(self, scope, receive, send)
 
     async def _answer(self, endpoint: AnyEndpoint, request: WireRequest) -> Reply:
         if request.path == "/metrics" and request.method == "GET":

@@ -13,7 +13,7 @@ import random
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from umbel.serving.asgi import Message, Receive, Send, answer_asgi, answer_lifespan
+from umbel.serving.asgi import Message, Receive, Send, answer_asgi
 from umbel.serving.endpoint import json_reply
 from umbel.serving.replica_loopback import listen_on_loopback
 from umbel.serving.wire import HttpRequest, Reply
@@ -68,12 +68,7 @@ class TrafficFront:
         return json_reply({"error": text}, status)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await answer_asgi(self, scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await answer_lifespan(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1003})
+        await answer_asgi(self, scope, receive, send)
 
     def _there(self, path: str) -> str:
         here, there = self._moved
