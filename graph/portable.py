@@ -62,11 +62,6 @@ def from_data(data: Any) -> Plan:
     return read
 
 
-def known_classes() -> tuple[str, ...]:
-    """The names of the dataclasses that have a form."""
-    return tuple(sorted(_classes()))
-
-
 @functools.cache
 def _classes() -> Mapping[str, type[Any]]:
     """Every dataclass of the form, by name. ``PythonCode`` holds a live object: not it."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast, runtime_checkable
 
 from umbel.graph.ir import Graph
 from umbel.graph.steps import Call, Constant, Input, Step, StepId
-from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.request_context import NodeCall, RequestContext
 from umbel.serving.call_policy import policy_of
 from umbel.serving.compiled_step import CompiledStep
@@ -111,14 +111,8 @@ def compile_chain(graph: CompiledGraph, calls: tuple[Call, ...]) -> CompiledStep
         if outcome.error is None:
             return outcome.value
         call, _, others = feeds[len(outcome.seconds) - 1]
-        port = getattr(outcome.error, "port", "")
-        sources = dict(others)
-        clients = (
-            isinstance(outcome.error, UnfitInput)
-            and port in sources
-            and graph.is_clients(scope, sources[port])
-        )
-        raise as_failure(outcome.error, call.node, scope.context, clients) from outcome.error
+        is_clients = partial(graph.fed_by_client, scope, dict(others))
+        raise as_failure(outcome.error, call.node, scope.context, is_clients) from outcome.error
 
     return CompiledStep(wait=wait)
 

@@ -147,6 +147,10 @@ class CompiledGraph:
         origin = self._origins[index]
         return origin is not None and bool(origin) and origin <= scope.from_client
 
+    def fed_by_client(self, scope: Scope, sources: Mapping[str, int], port: str) -> bool:
+        """``is_clients`` of the step that feeds ``port`` of a call, false where none does."""
+        return port in sources and self.is_clients(scope, sources[port])
+
 
 class _Abandoned(Exception):
     """A step this one needs has failed; its own error is the one that counts."""

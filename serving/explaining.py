@@ -18,6 +18,7 @@ from umbel.nodes.messages import Message
 from umbel.nodes.predicting import predicting
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.compiled_step import CompiledStep
+from umbel.serving.graph_outputs import as_answer
 from umbel.serving.node_failures import as_failure
 from umbel.serving.protocols.json_bodies import encode_json
 from umbel.serving.protocols.v1 import parse_json
@@ -45,12 +46,12 @@ class GraphPredictor:
         port = graph.signature.inputs[0]
         if graph.interface == "tensors":
             value = forms.convert(batch, port.type, f"input {port.name!r}")
-            return _only(await self._run({port.name: value}, from_client))
+            return as_answer(await self._run({port.name: value}, from_client))
         document = {"instances": batch}
         if graph.interface == "payload":
             plain = parse_json(encode_json(document))
-            return _predictions(_only(await self._run({port.name: plain}, from_client)))
-        message: Message = _only(
+            return _predictions(as_answer(await self._run({port.name: plain}, from_client)))
+        message: Message = as_answer(
             await self._run({port.name: Message(encode_json(document))}, from_client)
         )
         if not message.ok:
@@ -75,16 +76,12 @@ class NodePredictor:
         try:
             return await self._handle({self._port: batch}, self._context)
         except Exception as error:
-            raise as_failure(error, self._name, self._context, from_client) from error
+            raise as_failure(error, self._name, self._context, lambda _: from_client) from error
 
 
 def _own_record(context: RequestContext) -> RequestContext:
     """The same request with a record of its own: thousands of calls are no path of a client's."""
     return RequestContext(context.id, context.deadline, context.headers, context.header_list)
-
-
-def _only(outputs: dict[str, Any]) -> Any:
-    return outputs["output"] if list(outputs) == ["output"] else outputs
 
 
 def _predictions(answer: Any) -> Any:

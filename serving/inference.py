@@ -19,6 +19,7 @@ from umbel.nodes.request_context import RequestContext, enter, leave
 from umbel.serving.answer_stream import joined
 from umbel.serving.content_sniffing import sniffed_type
 from umbel.serving.engine import Engine
+from umbel.serving.graph_outputs import as_answer
 from umbel.serving.payload_replies import payload_reply, whole
 from umbel.serving.protocols import binding, results, v1, v2
 from umbel.serving.protocols.cloudevents import decode_cloudevent, encode_cloudevent
@@ -39,7 +40,7 @@ async def run_graph(
         outputs = await engine.run(name, inputs, context)
     finally:
         leave(token)
-    return outputs["output"] if list(outputs) == ["output"] else outputs
+    return as_answer(outputs)
 
 
 class Inference:

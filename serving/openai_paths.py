@@ -148,7 +148,7 @@ class OpenAiPaths:
                 yield item
         except Exception as error:
             record.outcome = type(error).__name__
-            raise as_failure(error, name, context, True) from error
+            raise as_failure(error, name, context, lambda _: True) from error
         except BaseException:
             record.outcome = "cancelled"
             raise

@@ -96,8 +96,8 @@ class NodeReplica:
     async def call(self, node: str, values: dict[str, Any], wire: Wire) -> tuple[bool, Any]:
         """``(True, value)``, or ``(False, error)``: an error of umbel's own tree, which every
         process can read. A node's own exception stays in this replica's log."""
-        done, value = await self._run(node, values, from_wire(wire))
-        return done, self._packed(value) if done else value
+        done, value, _ = await self.chain([(node, "", values)], wire)
+        return done, value
 
     async def chain(
         self, links: list[tuple[str, str, dict[str, Any]]], wire: Wire
@@ -147,10 +147,8 @@ class RemoteNode:
     def __init__(self, node: str, deployment: Any, mixed: bool = False) -> None:
         self._node, self._mixed = node, mixed
         self.place = str(deployment.deployment_id)
-        self._call = deployment.call
         self._chain = deployment.chain
-        by_reference = deployment.options(_by_reference=True)
-        self._call_by_reference, self._chain_by_reference = by_reference.call, by_reference.chain
+        self._chain_by_reference = deployment.options(_by_reference=True).chain
         streaming = deployment.options(stream=True)
         self._stream, self._openai = streaming.stream, streaming.openai
 
@@ -163,12 +161,10 @@ class RemoteNode:
         return remote_items(self._openai, self._node, method, body, to_wire(context))
 
     async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
-        call = self._call_by_reference if _are_large(values) else self._call
-        with too_deep_is_told(self._node):
-            done, value = await call.remote(self._node, self._sent(values), to_wire(context))
-        if done:
-            return value
-        raise value
+        outcome = await self.chain([Link(self._node, "", values)], context)
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.value
 
     async def chain(self, links: list[Link], context: RequestContext) -> ChainOutcome:
         """Several nodes of the deployment in one trip."""

@@ -26,13 +26,13 @@ from umbel.graph.steps import (
     Subgraph,
     Switch,
 )
-from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.request_context import NodeCall
 from umbel.serving import value_operations
 from umbel.serving.call_policy import policy_of
 from umbel.serving.chained_calls import absorbed, compile_chain
 from umbel.serving.compiled_step import CompiledStep
 from umbel.serving.explaining import explain_step
+from umbel.serving.graph_outputs import as_step_value
 from umbel.serving.message_code import MESSAGE_KINDS
 from umbel.serving.node_failures import as_failure
 from umbel.serving.router_code import ROUTER_KINDS
@@ -89,11 +89,8 @@ def _call(graph: CompiledGraph, index: int, step: Call) -> CompiledStep:
             return await policy.run(lambda: handle(ready, context), context, record)
         except Exception as error:
             record.outcome = type(error).__name__
-            if isinstance(error, UnfitInput) and error.port in sources:
-                from_client = graph.is_clients(scope, sources[error.port])
-            else:
-                from_client = False
-            raise as_failure(error, step.node, context, from_client) from error
+            is_clients = partial(graph.fed_by_client, scope, sources)
+            raise as_failure(error, step.node, context, is_clients) from error
         except BaseException:
             record.outcome = "cancelled"
             raise
@@ -114,10 +111,7 @@ def _subgraph(graph: CompiledGraph, index: int, step: Subgraph) -> CompiledStep:
         callee = graph.engine.compiled(step.graph)
         from_client = frozenset(port for port, i in feeds if graph.is_clients(scope, i))
         outputs = await callee.run(inputs, scope.context, from_client)
-        if callee.graph.signature.keyed:
-            return outputs
-        values = tuple(outputs.values())
-        return values[0] if list(outputs) == ["output"] else values
+        return as_step_value(outputs, callee.graph.signature)
 
     return CompiledStep(wait=wait)
 

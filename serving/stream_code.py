@@ -22,6 +22,7 @@ from umbel.nodes.request_context import NodeCall, RequestContext
 from umbel.nodes.streaming_node import StreamingNode
 from umbel.serving.call_policy import CallPolicy, policy_of
 from umbel.serving.compiled_step import CompiledStep
+from umbel.serving.graph_outputs import as_step_value
 from umbel.serving.node_failures import as_failure
 from umbel.serving.scope import Scope
 
@@ -82,10 +83,7 @@ def compile_stream_subgraph(graph: CompiledGraph, index: int, step: Subgraph) ->
 
         async def once(values: Values) -> Any:
             outputs = await callee.run(values, scope.context, own)
-            if callee.graph.signature.keyed:
-                return outputs
-            whole = tuple(outputs.values())
-            return whole[0] if list(outputs) == ["output"] else whole
+            return as_step_value(outputs, callee.graph.signature)
 
         ready = {port: scope.values[at] for port, at in feeds}
         flat = callee.graph.signature.outputs[0].type.stream
@@ -218,5 +216,4 @@ class _Run:
             raise DeadlineExceeded(text) from error
 
     def _failure(self, error: Exception) -> UmbelError:
-        clients = isinstance(error, UnfitInput) and error.port in self.own
-        return as_failure(error, self.node, self.context, clients)
+        return as_failure(error, self.node, self.context, self.own.__contains__)

@@ -110,7 +110,7 @@ def test_every_dataclass_that_a_plan_may_hold_has_a_form() -> None:
             continue
         seen.add(one)
         pending += typing.get_type_hints(one).values()
-    known = {"Place", "PythonCode", "Decision"} | set(portable.known_classes())
+    known = {"Place", "PythonCode", "Decision"} | set(portable._classes())
     assert {one.__name__ for one in seen} <= known
     assert len(seen) > 30
 
