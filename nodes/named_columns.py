@@ -17,6 +17,7 @@ from umbel.graph.value_types import Port, ValueType
 from umbel.nodes.descriptions import listing
 from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.model_inputs import taken
+from umbel.nodes.object_rows import single_rows
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,21 @@ class Columns:
         if _is_named(x) or (isinstance(x, list) and self.dtype and _has_null(x)):
             x = self.table(x)
         if hasattr(x, "columns"):
-            x = self.table(x).to_numpy(dtype=self.dtype, na_value=np.nan)
+            x = self._numbers(self.table(x))
         return taken(x, self._rows)
+
+    def _numbers(self, table: Any) -> Any:
+        try:
+            return table.to_numpy(dtype=self.dtype, na_value=np.nan)
+        except (ValueError, TypeError) as error:
+            raise UnfitInput(f"input 'x': expected {self._rows}, got {error}", "x") from None
 
     def table(self, x: Any) -> Any:
         """A DataFrame with the columns the model knows, in their order. Raises UnfitInput."""
         if isinstance(x, np.ndarray):
             x = taken(x, self._rows)
         if isinstance(x, list):
-            x = [_row(row) for row in x]
+            x = single_rows(x)
         if self.names is None and _is_named(x):
             raise UnfitInput(
                 f"input 'x': expected {self._rows}, got named columns; "
@@ -81,18 +88,11 @@ class Columns:
 
 
 def _is_named(x: Any) -> bool:
-    return isinstance(x, Mapping) or (isinstance(x, list) and bool(x) and isinstance(x[0], Mapping))
+    if not isinstance(x, list) or not x:
+        return isinstance(x, Mapping)
+    first = x[0][0] if isinstance(x[0], list) and x[0] else x[0]
+    return isinstance(first, Mapping)
 
 
 def _has_null(rows: list[Any]) -> bool:
     return any(isinstance(row, list) and None in row for row in rows)
-
-
-def _row(row: Any) -> Any:
-    """``{"a": [1]}`` is a row too: KServe's clients send it."""
-    if not isinstance(row, Mapping):
-        return row
-    return {
-        name: value[0] if isinstance(value, list) and len(value) == 1 else value
-        for name, value in row.items()
-    }

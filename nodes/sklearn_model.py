@@ -50,6 +50,8 @@ _CLIENTS = (
     "columns are missing",
     "Cannot use median",
     "Specifying the columns",
+    "setting an array element with a sequence",
+    "float() argument must be",
 )
 """What scikit-learn says where the values of X are wrong: the caller's mistakes."""
 

@@ -133,6 +133,8 @@ def test_named_columns_come_in_any_order_and_form(named: Any, tmp_path: Path) ->
         turned.to_dict("list"),
         {name: column.to_numpy() for name, column in turned.items()},
         [{name: [value] for name, value in row.items()} for row in turned.to_dict("records")],
+        [turned[:3].to_dict("list"), turned[3:].to_dict("list")],
+        [turned[:2].to_dict(), turned[2:].to_dict("records")],
         rows.to_numpy(),
         rows.to_numpy().tolist(),
     ):
@@ -140,6 +142,31 @@ def test_named_columns_come_in_any_order_and_form(named: Any, tmp_path: Path) ->
     assert list(turned.columns) == list(IRIS.data.columns[::-1])
     with pytest.raises(InvalidInput, match=r"columns \['petal width \(cm\)'\] are missing"):
         model.predict(x=rows.drop(columns="petal width (cm)"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda row: [row, 5],
+        lambda row: [row, list(row.values())],
+        lambda row: [list(row.values()), row],
+        lambda row: [
+            {name: [value] * (number + 1) for number, (name, value) in enumerate(row.items())}
+        ],
+        lambda row: [row | {"sepal length (cm)": [1.0, 2.0]}],
+        lambda row: [row | {"sepal length (cm)": {}}],
+        lambda row: [[{}, *list(row.values())[1:]]],
+        lambda row: [[[1.0, 2.0], *list(row.values())[1:]]],
+        lambda row: [{}],
+        lambda row: [row | {"sepal length (cm)": "long"}],
+    ],
+)
+def test_named_rows_that_do_not_fit_are_the_client_s_mistake(
+    named: Any, tmp_path: Path, spoil: Any
+) -> None:
+    skops.io.dump(named, tmp_path / "model.skops")
+    with pytest.raises(InvalidInput, match="x"):
+        opened(tmp_path).predict(x=spoil(IRIS.data[:1].to_dict("records")[0]))
 
 
 def test_names_of_text_and_number_columns(tmp_path: Path) -> None:
