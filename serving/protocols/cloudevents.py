@@ -23,6 +23,7 @@ from umbel.nodes.descriptions import listing
 STRUCTURED_TYPE = "application/cloudevents+json"
 
 _REQUIRED = ("specversion", "id", "source", "type")
+_VERSIONS = ("1.0", "0.3")
 _HEADER_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%') + " "
 
 
@@ -95,6 +96,11 @@ def _binary(headers: Mapping[str, str], body: bytes, content_type: str) -> Cloud
     attributes = {
         name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")
     }
+    if attributes["specversion"] not in _VERSIONS:
+        raise InvalidInput(
+            f"Cloud Event Exceptions: Found invalid specversion {attributes['specversion']}:"
+            f" expected one of {listing(_VERSIONS)}"
+        )
     data: Any = body
     try:
         data = orjson.loads(body)

@@ -54,6 +54,12 @@ def test_binary() -> None:
     assert "ce-custom" not in headers
 
 
+def test_a_version_that_is_none_of_cloudevents() -> None:
+    assert decode_cloudevent(BINARY | {"ce-specversion": "0.3"}, b"{}") is not None
+    with pytest.raises(InvalidInput, match="Found invalid specversion 9: expected one of"):
+        decode_cloudevent(BINARY | {"ce-specversion": "9"}, b"{}")
+
+
 def test_merge_keeps_the_attributes_but_id_and_time() -> None:
     event = decode_cloudevent(BINARY, b"{}")
     assert event is not None
