@@ -10,46 +10,54 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from umbel.k8s.manifests.workloads import Object
-from umbel.k8s.resources import Loaded
+from umbel.k8s.resources import Loaded, Resource
+from umbel.k8s.resources.storage_objects import Secret
+from umbel.k8s.resources.storage_secrets import (
+    DEFAULT_ACCOUNT,
+    GCS_KEY,
+    HEADERS_KEY,
+    HOST_KEY,
+    STORAGE_SECRET,
+    VARIABLES,
+    account_of,
+    annotation_variables,
+    headers_variable,
+    storage_key,
+    storage_override,
+)
 
-VARIABLES: Mapping[str, str] = {
-    "AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN": "AWS_SESSION_TOKEN",
-    "awsAccessKeyID": "AWS_ACCESS_KEY_ID",
-    "awsSecretAccessKey": "AWS_SECRET_ACCESS_KEY",
-    "HF_TOKEN": "HF_TOKEN",
-    "AZ_CLIENT_ID": "AZURE_CLIENT_ID",
-    "AZ_CLIENT_SECRET": "AZURE_CLIENT_SECRET",
-    "AZ_TENANT_ID": "AZURE_TENANT_ID",
-    "AZURE_CLIENT_ID": "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET": "AZURE_CLIENT_SECRET",
-    "AZURE_TENANT_ID": "AZURE_TENANT_ID",
-    "AZURE_STORAGE_ACCESS_KEY": "AZURE_STORAGE_ACCESS_KEY",
-}
-"""Key of a Secret → the variable that the storage library reads."""
-
-GCS_KEY = "gcloud-application-credentials.json"
 GCS_FOLDER = "/var/secrets/gcs"
-STORAGE_SECRET = "storage-config"  # noqa: S105 - a name
-DEFAULT_ACCOUNT = "default"
 
 _CLAIM = re.compile(r"pvc://([^/\s]+)")
 
 
 def secret_env(loaded: Loaded, namespace: str, pod: Mapping[str, Any]) -> tuple[Object, ...]:
     """Variables from the Secrets that the pod's ServiceAccount lists, as far as both stand in
-    the files, and ``STORAGE_CONFIG`` for a ``storage`` block with a key."""
+    the files, and those of a ``storage`` block: its key and what is laid over it."""
     found: list[Object] = []
-    for name, keys in _secrets(loaded, namespace, pod):
-        found += [_from_secret(VARIABLES[key], name, key) for key in keys if key in VARIABLES]
-        if GCS_KEY in keys:
-            file = f"{GCS_FOLDER}/{GCS_KEY}"
-            found.append({"name": "GOOGLE_APPLICATION_CREDENTIALS", "value": file})
-    key = _storage_key(pod)
-    if key:
-        found.append(_from_secret("STORAGE_CONFIG", STORAGE_SECRET, key))
+    for secret in _secrets(loaded, namespace, pod):
+        found += _of_one(secret)
+    key, override = storage_key(pod), storage_override(pod)
+    if key is not None:
+        found.append(
+            _from_secret("STORAGE_CONFIG", STORAGE_SECRET, key.name, optional=not key.named)
+        )
+    if override:
+        found.append({"name": "STORAGE_OVERRIDE_CONFIG", "value": override})
     return tuple(found)
+
+
+def _of_one(secret: Resource[Secret]) -> Iterable[Object]:
+    name, keys = secret.name, _keys(secret)
+    yield from (_from_secret(VARIABLES[key], name, key) for key in keys if key in VARIABLES)
+    for variable, value in sorted(annotation_variables(secret.annotations).items()):
+        yield {"name": variable, "value": value}
+    if GCS_KEY in keys:
+        file = f"{GCS_FOLDER}/{GCS_KEY}"
+        yield {"name": "GOOGLE_APPLICATION_CREDENTIALS", "value": file}
+    host = secret.spec.values().get(HOST_KEY) if HEADERS_KEY in keys else None
+    if host:
+        yield _from_secret(headers_variable(host), name, HEADERS_KEY)
 
 
 def secret_volumes(
@@ -59,9 +67,9 @@ def secret_volumes(
     KServe mounts them."""
     volumes: list[Object] = []
     mounts: list[Object] = []
-    for name, keys in _secrets(loaded, namespace, pod):
-        if GCS_KEY in keys and not mounts:
-            volumes.append({"name": "gcs-key", "secret": {"secretName": name}})
+    for secret in _secrets(loaded, namespace, pod):
+        if GCS_KEY in _keys(secret) and not mounts:
+            volumes.append({"name": "gcs-key", "secret": {"secretName": secret.name}})
             mounts.append({"name": "gcs-key", "mountPath": GCS_FOLDER, "readOnly": True})
     for claim in sorted(set(_claims(pod))):
         volume = f"pvc-{claim}"[:63]
@@ -71,35 +79,25 @@ def secret_volumes(
     return tuple(volumes), tuple(mounts)
 
 
-def _from_secret(variable: str, secret: str, key: str) -> Object:
-    source = {"secretKeyRef": {"name": secret, "key": key}}
-    return {"name": variable, "valueFrom": source}
+def _from_secret(variable: str, secret: str, key: str, *, optional: bool = False) -> Object:
+    source = {"name": secret, "key": key, **({"optional": True} if optional else {})}
+    return {"name": variable, "valueFrom": {"secretKeyRef": source}}
 
 
-def _secrets(
-    loaded: Loaded, namespace: str, pod: Mapping[str, Any]
-) -> Sequence[tuple[str, Sequence[str]]]:
-    account = pod.get("serviceAccountName") or pod.get("serviceAccount") or DEFAULT_ACCOUNT
+def _secrets(loaded: Loaded, namespace: str, pod: Mapping[str, Any]) -> Sequence[Resource[Secret]]:
+    account = account_of(pod) or DEFAULT_ACCOUNT
     names = [
         name
         for one in loaded.service_accounts
         if (one.namespace, one.name) == (namespace, account)
         for name in one.spec.secret_names
     ]
-    keys = {
-        one.name: sorted({*one.spec.data, *one.spec.string_data})
-        for one in loaded.secrets
-        if one.namespace == namespace
-    }
-    return [(name, keys[name]) for name in dict.fromkeys(names) if name in keys]
+    there = {one.name: one for one in loaded.secrets if one.namespace == namespace}
+    return [there[name] for name in dict.fromkeys(names) if name in there]
 
 
-def _storage_key(pod: Mapping[str, Any]) -> str:
-    for block in pod.values():
-        storage = block.get("storage") if isinstance(block, Mapping) else None
-        if isinstance(storage, Mapping) and storage.get("key"):
-            return str(storage["key"])
-    return ""
+def _keys(secret: Resource[Secret]) -> Sequence[str]:
+    return sorted({*secret.spec.data, *secret.spec.string_data})
 
 
 def _claims(value: Any) -> Iterable[str]:

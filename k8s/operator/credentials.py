@@ -14,43 +14,26 @@ from typing import Any, TypeGuard
 
 from umbel.graph.findings import Finding, Place, Severity
 from umbel.k8s.operator.world import Raw, World
-
-STORAGE_SECRET = "storage-config"  # noqa: S105 - a name
-DEFAULT_ACCOUNT = "default"
-
-_PLAIN = {
-    "awsAccessKeyID": "AWS_ACCESS_KEY_ID",
-    "awsSecretAccessKey": "AWS_SECRET_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN": "AWS_SESSION_TOKEN",
-    "HF_TOKEN": "HF_TOKEN",
-    "AZ_CLIENT_ID": "AZURE_CLIENT_ID",
-    "AZ_CLIENT_SECRET": "AZURE_CLIENT_SECRET",
-    "AZ_TENANT_ID": "AZURE_TENANT_ID",
-    "AZURE_CLIENT_ID": "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET": "AZURE_CLIENT_SECRET",
-    "AZURE_TENANT_ID": "AZURE_TENANT_ID",
-    "AZURE_STORAGE_ACCESS_KEY": "AZURE_STORAGE_ACCESS_KEY",
-}
-"""Keys of a Secret → the variable the storage library reads."""
-
-_ANNOTATIONS = {
-    "serving.kserve.io/s3-region": "AWS_DEFAULT_REGION",
-    "serving.kserve.io/s3-verifyssl": "S3_VERIFY_SSL",
-    "serving.kserve.io/s3-useanoncredential": "awsAnonymousCredential",
-    "serving.kserve.io/s3-usevirtualbucket": "S3_USER_VIRTUAL_BUCKET",
-    "serving.kserve.io/s3-useaccelerate": "S3_USE_ACCELERATE",
-}
+from umbel.k8s.resources.storage_secrets import (
+    DEFAULT_ACCOUNT,
+    GCS_KEY,
+    HEADERS_KEY,
+    HOST_KEY,
+    STORAGE_SECRET,
+    VARIABLES,
+    account_of,
+    annotation_variables,
+    headers_variable,
+    storage_key,
+    storage_override,
+)
 
 
 def accounts_of(spec: Mapping[str, Any]) -> set[str]:
     """The ServiceAccounts a service's components run as."""
     components = [spec.get(name) for name in ("predictor", "transformer", "explainer")]
     components += [one.get("predictor") for one in spec.get("canary") or () if _is_map(one)]
-    return {
-        str(one.get("serviceAccountName") or DEFAULT_ACCOUNT) for one in components if _is_map(one)
-    }
+    return {account_of(one) or DEFAULT_ACCOUNT for one in components if _is_map(one)}
 
 
 def secrets_of(spec: Mapping[str, Any], accounts: Iterable[Raw]) -> set[str]:
@@ -62,7 +45,7 @@ def secrets_of(spec: Mapping[str, Any], accounts: Iterable[Raw]) -> set[str]:
         for entry in account.get("secrets") or ()
         if _is_map(entry) and entry.get("name")
     }
-    if _storage_key(spec):
+    if storage_key(spec.get("predictor")):
         names.add(STORAGE_SECRET)
     return names
 
@@ -71,24 +54,25 @@ def environment(world: World, namespace: str, spec: Mapping[str, Any]) -> dict[s
     """The variables that sign a service's predictor in to its storage; empty if none is asked
     for. Nothing of another namespace is looked at."""
     predictor = spec.get("predictor")
-    asked = predictor.get("serviceAccountName") if _is_map(predictor) else ""
-    account = world.accounts.get((namespace, str(asked or DEFAULT_ACCOUNT)))
+    account = world.accounts.get((namespace, account_of(predictor) or DEFAULT_ACCOUNT))
     found: dict[str, str] = {}
     for name in sorted(secrets_of({}, [account] if account else ())):
         secret = world.secrets.get((namespace, name))
         if secret is not None:
             found.update(_variables(secret))
-    key = _storage_key(spec)
+    key = storage_key(predictor)
     secret = world.secrets.get((namespace, STORAGE_SECRET)) if key else None
-    if secret is not None and key in (values := values_of(secret)):
-        found["STORAGE_CONFIG"] = values[key]
+    if key is not None and secret is not None and key.name in (values := values_of(secret)):
+        found["STORAGE_CONFIG"] = values[key.name]
+    if override := storage_override(predictor):
+        found["STORAGE_OVERRIDE_CONFIG"] = override
     return found
 
 
 def missing(world: World, namespace: str, spec: Mapping[str, Any]) -> list[Finding]:
     """What a service's predictor names that is not there, each with what to do."""
     predictor = spec.get("predictor")
-    asked = str(predictor.get("serviceAccountName") or "") if _is_map(predictor) else ""
+    asked = account_of(predictor)
     account = world.accounts.get((namespace, asked or DEFAULT_ACCOUNT))
     found = []
     if asked and account is None:
@@ -101,16 +85,26 @@ def missing(world: World, namespace: str, spec: Mapping[str, Any]) -> list[Findi
             text = f"the Secret {name!r} of ServiceAccount {asked or DEFAULT_ACCOUNT!r} is missing"
             fix = f"create it in namespace {namespace!r}, or take it off the ServiceAccount"
             found.append(_finding("warning", "UMB-K703", text, fix))
-    key = _storage_key(spec)
+    return [*found, *_storage_findings(world, namespace, predictor)]
+
+
+def _storage_findings(world: World, namespace: str, predictor: Any) -> list[Finding]:
+    """A key that the storage block names must be there; KServe's default key need not."""
+    key = storage_key(predictor)
+    if key is None or not key.named:
+        return []
     secret = world.secrets.get((namespace, STORAGE_SECRET))
-    if key and secret is None:
+    if secret is None:
         text = f"there is no Secret {STORAGE_SECRET!r} in namespace {namespace!r}"
-        fix = f"create it with the key {key!r}, or use a storageUri"
-        found.append(_finding("error", "UMB-K703", text, fix))
-    elif key and secret is not None and key not in values_of(secret):
-        text = f"the Secret {STORAGE_SECRET!r} has no key {key!r}"
-        found.append(_finding("error", "UMB-K703", text, f"add the key {key!r} to it"))
-    return found
+        fix = f"create it with the key {key.name!r}, or use a storageUri"
+        return [_finding("error", "UMB-K703", text, fix)]
+    if key.name not in (values := values_of(secret)):
+        text = f"the Secret {STORAGE_SECRET!r} has no key {key.name!r}"
+        fix = f"add the key {key.name!r} to it" + (
+            f", or name one of: {', '.join(sorted(values))}" if values else ""
+        )
+        return [_finding("error", "UMB-K703", text, fix)]
+    return []
 
 
 def _finding(severity: Severity, code: str, text: str, fix: str) -> Finding:
@@ -130,32 +124,13 @@ def values_of(secret: Raw) -> dict[str, str]:
 
 def _variables(secret: Raw) -> dict[str, str]:
     values = values_of(secret)
-    found = {_PLAIN[key]: value for key, value in values.items() if key in _PLAIN}
+    found = {VARIABLES[key]: value for key, value in values.items() if key in VARIABLES}
+    if GCS_KEY in values:
+        found["UMBEL_GOOGLE_KEY"] = values[GCS_KEY]
+    if values.get(HOST_KEY) and HEADERS_KEY in values:
+        found[headers_variable(values[HOST_KEY])] = values[HEADERS_KEY]
     found |= {key: value for key, value in values.items() if key.endswith("-headers")}
-    notes = secret["metadata"].get("annotations") or {}
-    found |= {_ANNOTATIONS[key]: str(value) for key, value in notes.items() if key in _ANNOTATIONS}
-    endpoint = notes.get("serving.kserve.io/s3-endpoint")
-    if endpoint:
-        secure = str(notes.get("serving.kserve.io/s3-usehttps", "1")).lower() in ("1", "true")
-        found["AWS_ENDPOINT_URL"] = f"{'https' if secure else 'http'}://{endpoint}"
-    return found
-
-
-def _storage_key(spec: Mapping[str, Any]) -> str:
-    predictor = spec.get("predictor")
-    if not _is_map(predictor):
-        return ""
-    for block in predictor.values():
-        storage = block.get("storage") if _is_map(block) else None
-        if _is_map(storage):
-            return str(storage.get("key") or _default_key(storage))
-    return ""
-
-
-def _default_key(storage: Mapping[str, Any]) -> str:
-    parameters = storage.get("parameters")
-    kind = parameters.get("type") if _is_map(parameters) else None
-    return f"default_{kind}" if kind else "default"
+    return found | annotation_variables(secret["metadata"].get("annotations") or {})
 
 
 def _is_map(value: Any) -> TypeGuard[Mapping[str, Any]]:

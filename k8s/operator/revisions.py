@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from umbel.k8s.operator.world import Raw, noted
+from umbel.k8s.resources.predictor import MODEL_BLOCKS
 
 DIGEST = "umbel.dev/digest"
 SERVICE = "serving.kserve.io/inferenceservice"
 
 _COMPONENTS = ("predictor", "transformer", "explainer")
 _OURS = "umbel.dev/"
+_RUNS = (*MODEL_BLOCKS, "containers")
 
 
 @dataclass(frozen=True)
@@ -58,26 +60,10 @@ def variant(content: Raw, predictor: Mapping[str, Any]) -> dict[str, Any]:
     merged = copy.deepcopy(dict(content))
     stable = dict(merged["spec"].get("predictor") or {})
     over = {key: value for key, value in predictor.items() if key not in ("name",)}
-    if any(isinstance(value, dict) and key in _MODEL_BLOCKS for key, value in over.items()):
-        stable = {key: value for key, value in stable.items() if key not in _MODEL_BLOCKS}
+    if any(value and key in _RUNS for key, value in over.items()):
+        stable = {key: value for key, value in stable.items() if key not in _RUNS}
     merged["spec"]["predictor"] = {**stable, **copy.deepcopy(over)}
     return merged
-
-
-_MODEL_BLOCKS = (
-    "model",
-    "sklearn",
-    "xgboost",
-    "tensorflow",
-    "pytorch",
-    "triton",
-    "onnx",
-    "huggingface",
-    "pmml",
-    "lightgbm",
-    "paddle",
-    "containers",
-)
 
 
 def known_revisions(service: Raw, revisions: Iterable[Raw]) -> list[Revision]:

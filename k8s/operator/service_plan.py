@@ -148,7 +148,9 @@ class _ServicePlan:
         return revisions, variants
 
     def _candidate(self, name: str, content: Raw) -> Candidate:
-        env = environment(self.world, self.key.namespace, content.get("spec") or {})
+        env: dict[str, str] = {}
+        if self.settings.target == "ray":  # pods of its own get theirs by reference
+            env = environment(self.world, self.key.namespace, content.get("spec") or {})
         documents = [document(self.key, content), *self._common()]
         made = compiled(self.key, documents, self.route, env)
         if made.config is None:

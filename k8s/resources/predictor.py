@@ -25,6 +25,9 @@ FRAMEWORKS = (
 )
 """The predictor's blocks that are named after a model format."""
 
+MODEL_BLOCKS = ("model", *FRAMEWORKS)
+"""The blocks that hold the model; a valid predictor has one of them, or a container."""
+
 V2_FRAMEWORKS = frozenset({"triton", "onnx", "huggingface"})
 """Framework blocks that speak protocol v2 where none is given."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from umbel.graph.errors import DeclarationError
@@ -68,12 +70,32 @@ def locate(uri: str) -> Location:
         return _web(address, fragment)
     if scheme == "hf":
         return Location("fsspec", _of_hugging_face(rest), address, "hf", sha256=fragment)
+    if rest.startswith("/"):
+        scheme, rest = _of_secret(scheme, rest, storage_config(os.environ))
     protocol = _OBJECT_STORES.get(scheme)
     if protocol is not None:
         plain = f"{protocol}://{rest}"
         return Location("fsspec", plain, _shown(plain), protocol, sha256=fragment)
     hint = _ELSEWHERE.get(scheme.partition("+")[0], "copy it to one of these")
     raise DeclarationError(f"{uri!r}: no store reads {scheme}://; there are {SCHEMES}. {hint}")
+
+
+def _of_secret(scheme: str, rest: str, config: Mapping[str, Any]) -> tuple[str, str]:
+    """``s3:///PATH``: the storage secret says which bucket, and what kind of store it is."""
+    kind, bucket = str(config.get("type") or scheme), str(config.get("bucket") or "")
+    return kind if kind in _OBJECT_STORES else scheme, f"{bucket}{rest}"
+
+
+def storage_config(environ: Mapping[str, str]) -> dict[str, Any]:
+    """``STORAGE_CONFIG``, the JSON of a storage secret, with ``STORAGE_OVERRIDE_CONFIG`` over
+    it. Raises DeclarationError where one of them is no JSON object."""
+    merged: dict[str, Any] = {}
+    for variable in ("STORAGE_CONFIG", "STORAGE_OVERRIDE_CONFIG"):
+        try:
+            merged.update(json.loads(environ.get(variable) or "{}"))
+        except (ValueError, TypeError) as error:
+            raise DeclarationError(f"the variable {variable} is no JSON object: {error}") from None
+    return merged
 
 
 def _web(url: str, sha256: str) -> Location:

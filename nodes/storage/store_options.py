@@ -14,36 +14,28 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from umbel.graph.errors import DeclarationError
-from umbel.nodes.storage.locations import Location
+from umbel.nodes.storage.locations import Location, storage_config
 
 _TRUE = ("1", "true", "yes")
+
+GOOGLE_KEY = "UMBEL_GOOGLE_KEY"
+"""The text of a Google account's key file, where there is no file to name."""
 
 
 def store_options(location: Location, environ: Mapping[str, str]) -> dict[str, Any]:
     """What fsspec's file system for ``location`` is made with."""
     if location.protocol == "s3":
-        return _s3({**_as_variables(_storage_config(environ)), **environ})
+        return _s3({**_as_variables(storage_config(environ)), **environ})
     if location.protocol == "abfs":
         return _azure(location, environ)
     if location.protocol == "gs":
-        return _google(_storage_config(environ))
+        return _google(storage_config(environ), environ)
     if location.protocol == "hf":
         named = {"token": "HF_TOKEN", "endpoint": "HF_ENDPOINT"}
         return {key: environ[name] for key, name in named.items() if environ.get(name)}
     if location.protocol in ("hdfs", "webhdfs"):
-        return {**_host(location), **_hadoop(_storage_config(environ))}
+        return {**_host(location), **_hadoop(storage_config(environ))}
     return {}
-
-
-def _storage_config(environ: Mapping[str, str]) -> dict[str, Any]:
-    """``STORAGE_CONFIG`` with ``STORAGE_OVERRIDE_CONFIG`` over it."""
-    merged: dict[str, Any] = {}
-    for variable in ("STORAGE_CONFIG", "STORAGE_OVERRIDE_CONFIG"):
-        try:
-            merged.update(json.loads(environ.get(variable) or "{}"))
-        except (ValueError, TypeError) as error:
-            raise DeclarationError(f"the variable {variable} is no JSON object: {error}") from None
-    return merged
 
 
 def _as_variables(config: Mapping[str, Any]) -> dict[str, str]:
@@ -109,11 +101,19 @@ def _azure(location: Location, environ: Mapping[str, str]) -> dict[str, Any]:
     return options
 
 
-def _google(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A service account's key out of a storage secret; else Google's own ways are tried."""
+def _google_key(text: str) -> dict[str, Any]:
+    try:
+        return {"token": json.loads(text)} if text else {}
+    except ValueError:
+        raise DeclarationError(f"the variable {GOOGLE_KEY} is no JSON object") from None
+
+
+def _google(config: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """A service account's key: the text of its file, or out of a storage secret; else Google's
+    own ways are tried."""
     secret = config.get("base64_service_account")
     if not secret:
-        return {}
+        return _google_key(environ.get(GOOGLE_KEY, ""))
     try:
         return {"token": json.loads(base64.b64decode(str(secret), validate=True))}
     except ValueError as error:

@@ -189,10 +189,23 @@ def _own_headers(url: str) -> dict[str, str]:
         found["Authorization"] = f"Basic {base64.b64encode(secret).decode()}"
     variable = f"{parts.hostname}-headers"
     try:
-        found.update(json.loads(os.environ.get(variable) or "{}"))
-    except ValueError as error:
-        raise DeclarationError(f"the variable {variable!r} is no JSON object: {error}") from None
+        found.update(_headers(os.environ.get(variable) or "{}"))
+    except (ValueError, TypeError):
+        raise DeclarationError(
+            f"the variable {variable!r} is no JSON object, nor lines of NAME: VALUE"
+        ) from None
     return {str(name): str(value) for name, value in found.items()}
+
+
+def _headers(text: str) -> Mapping[str, Any]:
+    """JSON, or what KServe's Secrets hold: a header a line."""
+    if text.lstrip().startswith("{"):
+        found: dict[str, Any] = json.loads(text)
+        return found
+    lines = [line.partition(":") for line in text.splitlines() if line.strip()]
+    if not all(colon for _, colon, _ in lines):
+        raise ValueError
+    return {name.strip(): value.strip() for name, _, value in lines}
 
 
 def _check(url: str, policy: UrlPolicy) -> None:

@@ -193,3 +193,26 @@ def test_a_store_whose_library_is_missing_names_the_line_to_type(
     monkeypatch.delitem(known, "gs", raising=False)
     with pytest.raises(MissingExtra, match=r"pip install 'umbel\[gcs\]'"):
         object_store.look(locate("gs://bucket/m"), None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("uri", "config", "address"),
+    [
+        ("s3:///models/iris", {"bucket": "b"}, "s3://b/models/iris"),
+        ("s3:///models/iris", {"type": "webhdfs"}, "webhdfs:///models/iris"),
+        ("s3://own/models", {"bucket": "b"}, "s3://own/models"),
+        ("s3:///models", {"type": "nonsense", "bucket": "b"}, "s3://b/models"),
+    ],
+)
+def test_the_storage_secret_says_which_bucket(
+    monkeypatch: pytest.MonkeyPatch, uri: str, config: dict[str, str], address: str
+) -> None:
+    monkeypatch.setenv("STORAGE_CONFIG", json.dumps(config))
+    assert locate(uri).address == address
+
+
+def test_a_google_key_without_a_file() -> None:
+    place = locate("gs://b/m")
+    assert store_options(place, {"UMBEL_GOOGLE_KEY": '{"a": 1}'}) == {"token": {"a": 1}}
+    with pytest.raises(DeclarationError, match="UMBEL_GOOGLE_KEY is no JSON object"):
+        store_options(place, {"UMBEL_GOOGLE_KEY": "{"})

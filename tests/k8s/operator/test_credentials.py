@@ -1,0 +1,84 @@
+"""Which variables the operator makes of a resource's Secrets, and what it says is missing."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from typing import Any
+
+import pytest
+
+from fake_cluster import service
+from umbel.k8s.operator.credentials import accounts_of, environment, missing
+from umbel.k8s.operator.revisions import variant
+from umbel.k8s.operator.service_plan import plan_service
+from umbel.k8s.operator.settings import OperatorSettings
+from umbel.k8s.operator.world import World
+
+NAMESPACE = "team"
+
+
+def world(accounts: dict[str, list[str]], secrets: dict[str, Any]) -> World:
+    return World(
+        accounts={
+            (NAMESPACE, name): {"metadata": {}, "secrets": [{"name": one} for one in listed]}
+            for name, listed in accounts.items()
+        },
+        secrets={
+            (NAMESPACE, name): {
+                "metadata": {"annotations": notes},
+                "data": {k: base64.b64encode(v.encode()).decode() for k, v in values.items()},
+            }
+            for name, (values, notes) in secrets.items()
+        },
+    )
+
+
+def test_every_kind_of_secret() -> None:
+    secrets = {
+        "s3": ({"awsAccessKeyID": "id"}, {"serving.kserve.io/s3-endpoint": "minio:9000"}),
+        "web": ({"https-host": "models.example", "headers": "a: b"}, {}),
+        "gcs": ({"gcloud-application-credentials.json": "{}"}, {}),
+    }
+    spec = {"predictor": {"serviceAccount": "reader"}}
+    found = environment(world({"reader": ["s3", "web", "gcs"]}, secrets), NAMESPACE, spec)
+    assert found == {
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_ENDPOINT_URL": "https://minio:9000",
+        "models.example-headers": "a: b",
+        "UMBEL_GOOGLE_KEY": "{}",
+    }
+    assert accounts_of(spec) == {"reader"}
+
+
+def test_kserves_default_key_may_be_missing_and_a_named_one_not() -> None:
+    default = {"predictor": {"model": {"storage": {"path": "m", "parameters": {"type": "s3"}}}}}
+    named = {"predictor": {"model": {"storage": {"path": "m", "key": "mine"}}}}
+    nothing = world({}, {})
+    assert missing(nothing, NAMESPACE, default) == []
+    assert environment(nothing, NAMESPACE, default) == {"STORAGE_OVERRIDE_CONFIG": '{"type": "s3"}'}
+    (gone,) = missing(nothing, NAMESPACE, named)
+    assert "no Secret 'storage-config'" in gone.message
+    there = world({}, {"storage-config": ({"default_s3": '{"bucket": "b"}', "other": "{}"}, {})})
+    assert environment(there, NAMESPACE, default)["STORAGE_CONFIG"] == '{"bucket": "b"}'
+    (wrong,) = missing(there, NAMESPACE, named)
+    assert "no key 'mine'" in wrong.message
+    assert "default_s3, other" in wrong.fix
+
+
+@pytest.mark.parametrize("over", [{"containers": [{"image": "x"}]}, {"onnx": {"storageUri": "b"}}])
+def test_a_canarys_implementation_takes_the_place_of_the_stable_one(over: dict[str, Any]) -> None:
+    content = {"spec": {"predictor": {"minReplicas": 2, "model": {"storageUri": "a"}}}}
+    made = variant(content, {"name": "b", **over})["spec"]["predictor"]
+    assert made == {"minReplicas": 2, **over}
+
+
+def test_values_go_to_a_shared_ray_only_and_never_into_a_ray_service() -> None:
+    raw = service(uri="s3://bucket/model", serviceAccountName="reader")
+    raw["metadata"] |= {"namespace": NAMESPACE, "uid": "1", "generation": 1}
+    there = world({"reader": ["s3"]}, {"s3": ({"AWS_SECRET_ACCESS_KEY": "hush"}, {})})
+    there = dataclasses.replace(there, services=(raw,))
+    for target, expected in (("ray", True), ("kuberay", False)):
+        outcome = plan_service(there, raw, OperatorSettings(target=target))
+        assert outcome.applications
+        assert ("hush" in str(outcome.applications)) is expected
