@@ -88,6 +88,8 @@ $(TO_TEST): pyproject.toml constraints.txt $(MADE)
 		$(MAKE) --no-print-directory apt PACKAGES=libgomp1
 	@command -v redis-server >/dev/null || \
 		$(MAKE) --no-print-directory apt PACKAGES=redis-server
+	@command -v docker-registry >/dev/null || \
+		$(MAKE) --no-print-directory apt PACKAGES=docker-registry
 	@touch $@ $(TO_RUN)
 
 $(TO_BENCH): pyproject.toml constraints.txt $(MADE)
@@ -109,7 +111,8 @@ $(KSERVE)/.made: $(MADE)
 	@touch $@
 
 # System packages, only where one is missing: Debian keeps Python's venv module in a package of
-# its own, LightGBM needs the OpenMP library, and the shared cache's tests a Redis.
+# its own, LightGBM needs the OpenMP library, the shared cache's tests a Redis, and those of models
+# in images a registry.
 .PHONY: apt
 apt:
 	@command -v apt-get >/dev/null || { echo "please install: $(PACKAGES)" >&2; exit 1; }

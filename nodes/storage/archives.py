@@ -40,6 +40,23 @@ class _Member:
     source: object = None
 
 
+class BoundedHeaders(tarfile.TarInfo):
+    """tarfile reads a member's long name and its extended attributes into memory, however many
+    bytes the archive says they have."""
+
+    longest = 1 << 20
+    _KINDS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+              tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)  # fmt: skip
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> BoundedHeaders:
+        """A header out of its block. Raises ReadError for one that wants too much."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in cls._KINDS and found.size > cls.longest:
+            raise tarfile.ReadError(f"a name or attribute of {found.size:,} bytes")
+        return found
+
+
 def is_archive(path: Path) -> bool:
     """By its name: many formats of models are zip files themselves."""
     return path.name.lower().endswith(SUFFIXES)
@@ -53,7 +70,7 @@ def unpack(path: Path, into: Path, limits: Limits | None = None) -> None:
             with zipfile.ZipFile(path) as archive:
                 _Unpacking(path, into, limits or Limits()).run(_zip_members(archive), archive)
         else:
-            with tarfile.open(path) as tar:
+            with tarfile.open(path, tarinfo=BoundedHeaders) as tar:
                 _Unpacking(path, into, limits or Limits()).run(_tar_members(tar), tar)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
         shutil.rmtree(into, ignore_errors=True)

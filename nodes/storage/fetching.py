@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from umbel.graph.errors import DeclarationError
-from umbel.nodes.storage import archives, free_space, object_store, web_download
+from umbel.nodes.storage import archives, free_space, images, object_store, web_download
+from umbel.nodes.storage.image_names import image_name
 from umbel.nodes.storage.locations import Location, locate
 from umbel.nodes.storage.model_cache import ModelCache, file_digest
 from umbel.nodes.storage.url_policy import ForbiddenUrl, UrlPolicy, policy_here
@@ -35,10 +36,13 @@ def fetch(uri: str, *, policy: UrlPolicy | None = None, cache: ModelCache | None
     key = hashlib.sha256(f"{location.address.rstrip('/')}\n{location.sha256}".encode()).hexdigest()
     with stored.locked(key) as partial:
         known = stored.known(key)
-        if known is not None and location.sha256:
+        pinned = location.store == "oci" and image_name(location.address).pinned
+        if known is not None and (location.sha256 or pinned):
             return stored.path(known)
         if location.store == "web":
             return _web(location, allowed, stored, key, partial)
+        if location.store == "oci":
+            return _image(location, allowed, stored, key, partial)
         return _object(location, allowed, stored, key, partial)
 
 
@@ -85,6 +89,26 @@ def _object(
     home.mkdir(parents=True, exist_ok=True)
     content = object_store.download(location, listing, home)
     return _kept(location, cache, key, content, listing.validator, partial)
+
+
+def _image(
+    location: Location, policy: UrlPolicy, cache: ModelCache, key: str, partial: Path
+) -> Path:
+    known = cache.known(key)
+    attempts = web_download.ATTEMPTS if known is None else 1
+    try:
+        image = images.look(location, policy, attempts)
+    except ForbiddenUrl:
+        raise
+    except DeclarationError as error:
+        if known is None or isinstance(error, object_store.NothingThere):
+            raise
+        log.warning("%s; the copy downloaded before is used", error)
+        return cache.path(known)
+    if known is not None and known.validator == image.validator:
+        return cache.path(known)
+    content = images.download(location, image, partial)
+    return _kept(location, cache, key, content, image.validator, partial)
 
 
 def _local(location: Location, cache: ModelCache) -> Path:

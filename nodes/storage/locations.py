@@ -12,20 +12,21 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from umbel.graph.errors import DeclarationError
+from umbel.nodes.storage.image_names import image_name
 
-Store = Literal["file", "web", "fsspec"]
+Store = Literal["file", "web", "fsspec", "oci"]
 
 SCHEMES = (
     "a path, file://, pvc://, http://, https://, s3://, gs://, abfs://, az://, "
-    "https://ACCOUNT.blob.core.windows.net/…, hf://, hdfs://, webhdfs://"
+    "https://ACCOUNT.blob.core.windows.net/…, hf://, oci://, hdfs://, webhdfs://"
 )
 _OBJECT_STORES = {
     "s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfs",
     "az": "abfs", "hdfs": "hdfs", "webhdfs": "webhdfs", "memory": "memory",
 }  # fmt: skip
+_IMAGES = ("oci", "oci+fetch", "oci+native")  # KServe's ways to read the same thing
 _AZURE = re.compile(r"([a-z0-9]{3,24})\.(blob\.core\.windows\.net|z\d+\.blob\.storage\.azure\.net)")
 _ELSEWHERE = {
-    "oci": "pull the image's layer to a folder (oras pull) and give its path",
     "git": "clone the repository and give its path",
     "modelscope": "download it with modelscope and give its path",
     "ftp": "serve the file over https",
@@ -72,6 +73,8 @@ def locate(uri: str) -> Location:
         return Location("fsspec", _of_hugging_face(rest), address, "hf", sha256=fragment)
     if rest.startswith("/"):
         scheme, rest = _of_secret(scheme, rest, storage_config(os.environ))
+    if scheme in _IMAGES:
+        return _image(f"oci://{rest}", fragment)
     protocol = _OBJECT_STORES.get(scheme)
     if protocol is not None:
         plain = f"{protocol}://{rest}"
@@ -112,6 +115,16 @@ def _web(url: str, sha256: str) -> Location:
     if parts.path.endswith(".git"):
         raise DeclarationError(f"{_shown(url)!r} is a repository: {_ELSEWHERE['git']}")
     return Location("web", url, _shown(url), parts.scheme, sha256=sha256)
+
+
+def _image(address: str, sha256: str) -> Location:
+    named = image_name(address)
+    if sha256:
+        raise DeclarationError(
+            f"{address!r}: an image is pinned by its own digest: write @sha256:… in place of "
+            "#sha256=…"
+        )
+    return Location("oci", address, address, "oci", named.host)
 
 
 def _shown(url: str) -> str:

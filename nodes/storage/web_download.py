@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -33,8 +34,9 @@ TIMEOUT_S = 30.0
 
 ATTEMPTS = 5
 PAUSES_S = (0.5, 2.0, 5.0, 15.0)
-_AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
+AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 _BLOCK = 1 << 20
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class WebFile:
     name: str
 
 
+class NotSignedIn(DeclarationError):
+    """The server wants to know who asks, or does not know the answer (401)."""
+
+
 class _Interrupted(Exception):
     """Worth another attempt."""
 
@@ -53,14 +59,21 @@ class _Interrupted(Exception):
 def look(location: Location, policy: UrlPolicy) -> WebFile | None:
     """What the server says now; None if it does not answer HEAD. Raises ForbiddenUrl."""
     try:
-        with _open(location, policy, {}, "HEAD") as reply:
+        with open_url(location.address, policy, {}, method="HEAD") as reply:
             return _described(reply, location)
     except (OSError, http.client.HTTPException):
         return None
 
 
-def download(location: Location, into: Path, policy: UrlPolicy, attempts: int = ATTEMPTS) -> Path:
-    """The file in the folder ``into``, going on where an earlier attempt broke off.
+def download(
+    location: Location,
+    into: Path,
+    policy: UrlPolicy,
+    attempts: int = ATTEMPTS,
+    private: Mapping[str, str] = NOTHING,
+) -> Path:
+    """The file in the folder ``into``, going on where an earlier attempt broke off. ``private``
+    headers are sent to the address itself, not to where it redirects.
 
     Raises DeclarationError, saying what to do; what is there by then is kept.
     """
@@ -70,14 +83,14 @@ def download(location: Location, into: Path, policy: UrlPolicy, attempts: int = 
         if attempt:
             time.sleep(PAUSES_S[attempt - 1])
         try:
-            return part.replace(into / _attempt(location, part, policy).name)
+            return part.replace(into / _attempt(location, part, policy, private).name)
         except _Interrupted as error:
             reason = str(error)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == 416:  # what is there is not the beginning of this file
                 part.unlink(missing_ok=True)
-            elif error.code not in _AGAIN:
+            elif error.code not in AGAIN:
                 raise _answered(location, error) from None
             reason = f"the server answers {error.code}"
         except (OSError, http.client.HTTPException) as error:
@@ -91,11 +104,13 @@ def download(location: Location, into: Path, policy: UrlPolicy, attempts: int = 
     )
 
 
-def _attempt(location: Location, part: Path, policy: UrlPolicy) -> WebFile:
+def _attempt(
+    location: Location, part: Path, policy: UrlPolicy, private: Mapping[str, str]
+) -> WebFile:
     note = part.with_suffix(".json")
     have, validator = _begun(part, note)
     headers = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
-    with _open(location, policy, headers) as reply:
+    with open_url(location.address, policy, headers, private) as reply:
         whole = _described(reply, location)
         start = have if reply.status == 206 else 0
         if start and not reply.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
@@ -154,18 +169,27 @@ def _answered(location: Location, error: urllib.error.HTTPError) -> DeclarationE
         404: "is the address right?",
         410: "it is gone: name another address",
     }.get(error.code, "")
-    return DeclarationError(f"{location.shown}: the server answers {error.code}; {hint}")
+    kind = NotSignedIn if error.code == 401 else DeclarationError
+    return kind(f"{location.shown}: the server answers {error.code}; {hint}")
 
 
 def _host(location: Location) -> str:
     return urlsplit(location.address).hostname or ""
 
 
-def _open(
-    location: Location, policy: UrlPolicy, headers: Mapping[str, str], method: str = "GET"
+def open_url(
+    url: str,
+    policy: UrlPolicy,
+    headers: Mapping[str, str],
+    private: Mapping[str, str] = NOTHING,
+    *,
+    method: str = "GET",
+    body: bytes | None = None,
 ) -> Any:
-    request = urllib.request.Request(_bare(location.address), method=method)  # noqa: S310
-    for name, value in _own_headers(location.address).items():
+    """The server's answer, open for reading. ``private`` headers go to this host only. Raises
+    ForbiddenUrl, and what ``urllib`` raises."""
+    request = urllib.request.Request(_bare(url), body, method=method)  # noqa: S310
+    for name, value in {**_own_headers(url), **private}.items():
         request.add_unredirected_header(name, value)
     for name, value in headers.items():
         request.add_header(name, value)

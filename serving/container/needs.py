@@ -50,6 +50,8 @@ def needs_of(program: Program) -> Needs:
             if location.store == "fsspec":
                 extras.add(EXTRAS.get(location.protocol, ("fsspec", "storage"))[1])
                 extras.add("storage")
+            elif location.store == "oci":
+                extras.add("oci")
     return Needs(frozenset(extras), frozenset(models), frozenset(addresses), frozenset(modules))
 
 
@@ -75,7 +77,7 @@ def _extras(node: Node) -> Iterator[str]:
         if file.format in FORMATS:
             yield FORMATS[file.format].extra
     if isinstance(node.code, LibraryExplainer) and node.code.method in METHODS:
-        yield METHODS[node.code.method].extra
+        yield from METHODS[node.code.method].extra.split(",")
     if isinstance(node.code, RemoteService) and node.code.url.startswith("grpc"):
         yield "grpc"
     cache = node.options.cache
