@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from umbel.graph.errors import DeclarationError
-from umbel.nodes.storage import registry_logins, web_download
+from umbel.nodes.storage import registry_logins, web_download, web_opening
 from umbel.nodes.storage.image_names import PLAIN_HTTP, ImageName, is_digest
 from umbel.nodes.storage.locations import Location
 from umbel.nodes.storage.object_store import NothingThere
@@ -195,7 +195,7 @@ class Registry:
         )
 
     def _once(self, url: str) -> tuple[bytes, Mapping[str, str]]:
-        with web_download.open_url(url, self.policy, {"Accept": _ACCEPT}, self._private()) as reply:
+        with web_opening.open_url(url, self.policy, {"Accept": _ACCEPT}, self._private()) as reply:
             body = reply.read(LARGEST_MANIFEST + 1)
             if len(body) > LARGEST_MANIFEST:
                 raise DeclarationError(
@@ -237,7 +237,7 @@ class Registry:
             private = {"Authorization": login.basic}
         try:
             method = "POST" if body else "GET"
-            with web_download.open_url(
+            with web_opening.open_url(
                 url, self.policy, {}, private, method=method, body=body
             ) as reply:
                 found: Any = json.loads(reply.read(1 << 20))

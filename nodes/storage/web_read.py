@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from umbel.graph.errors import InvalidInput
 from umbel.nodes.descriptions import clip
 from umbel.nodes.storage.url_policy import ForbiddenUrl, UrlPolicy
-from umbel.nodes.storage.web_download import opener
+from umbel.nodes.storage.web_opening import opener
 
 _BLOCK = 64 * 1024
 
