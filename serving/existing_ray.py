@@ -70,9 +70,11 @@ def bring_up(
     body_limit: int,
     replicas: int = 1,
     replace: bool = False,
+    grpc: GrpcSettings | None = None,
 ) -> list[str]:
     """Deploy the graphs and return the URL of each, once it answers. ``replace``: graphs that
-    are there already become these, request by request.
+    are there already become these, request by request. ``grpc``: the cluster's own gRPC front
+    is brought up, too, if it does not run yet; its URL comes last.
 
     Raises ``CheckFailed`` where the cluster cannot give what they ask for, ``DeclarationError``
     where a name is taken, both with nothing changed; ``GraphNotStarted``, with those that are
@@ -80,7 +82,7 @@ def bring_up(
     """
     from ray import serve
 
-    from umbel.serving import ray_machines
+    from umbel.serving import cluster_grpc, ray_machines
 
     there = serve.status().applications
     taken = [name for name in plan.program.served if name in there]
@@ -94,29 +96,33 @@ def bring_up(
     )
     for finding in found:
         sys.stderr.write(f"{finding}\n")
-    url = _started(cluster)
+    bound, url = _started(cluster)
     new = [name for name in plan.program.served if name not in taken]
     try:
         deploy(plan, version=version, body_limit=body_limit, replicas=replicas)
         host, port = _split(url)
         for name in plan.program.served:
             await_answer(host, port, f"/{name}{readiness_path(plan, name)}")
+        front = grpc and cluster_grpc.bring_up(grpc, host=bound, http_port=port, version=version)
     except BaseException:
         take_down([name for name in new if name in serve.status().applications])
         raise
-    return [f"{url}/{name}" for name in plan.program.served]
+    return [*(f"{url}/{name}" for name in plan.program.served), *([front] if front else [])]
 
 
 def take_down(names: Sequence[str]) -> None:
-    """Delete these applications; requests in flight end first. Raises ``NotFound`` naming those
-    that are not there, with nothing changed."""
+    """Delete these applications; requests in flight end first. The last graphs take the gRPC
+    front with them. Raises ``NotFound`` naming those that are not there, with nothing changed."""
     from ray import serve
+
+    from umbel.serving import cluster_grpc
 
     there = serve.status().applications
     unknown = [name for name in names if name not in there]
     if unknown:
-        have = ", ".join(sorted(there)) or "none"
+        have = ", ".join(sorted(there.keys() - {cluster_grpc.APPLICATION})) or "none"
         raise NotFound(f"the cluster has no {', '.join(unknown)}; it has {have}")
+    cluster_grpc.take_down_unless_needed(names)
     for name in names:
         serve.delete(name)
 
@@ -152,8 +158,9 @@ def serve_until(
             take_down(list(plan.program.served))
 
 
-def _started(cluster: Cluster) -> str:
-    """Where Ray Serve listens, which is started if it does not run."""
+def _started(cluster: Cluster) -> tuple[str, str]:
+    """The address that Ray Serve listens on, which is started if it does not run, and the URL
+    at which it is reached from here."""
     from ray import serve
     from ray.serve import context
 
@@ -163,7 +170,8 @@ def _started(cluster: Cluster) -> str:
         logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )
     client: Any = context._get_global_client()
-    return str(client.root_url).replace("//0.0.0.0:", "//127.0.0.1:")
+    url = str(client.root_url)
+    return _split(url)[0], url.replace("//0.0.0.0:", "//127.0.0.1:")
 
 
 def _split(url: str) -> tuple[str, int]:

@@ -13,16 +13,16 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from ray import exceptions
+from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from umbel.graph.errors import NotFound, NotReady
-from umbel.graph.implementations import ModelPool
-from umbel.graph.ir import Graph
 from umbel.graph.plan import Plan
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.grpc_protocol.opening import open_front
 from umbel.serving.grpc_protocol.settings import GrpcSettings
 from umbel.serving.loop_thread import LoopThread
+from umbel.serving.model_names import ModelNames, names_in
 from umbel.serving.protocols.error_bodies import model_not_found
 from umbel.serving.ray_applications import INGRESS
 from umbel.serving.ray_streams import remote_items
@@ -32,62 +32,56 @@ if TYPE_CHECKING:
     from umbel.serving.grpc_protocol.server import GrpcServer
 
 
-class RayModels:
-    """The served graphs of a plan. Made and used on one event loop: Ray's handles live on it."""
+_GONE = (exceptions.RayActorError, DeploymentUnavailableError)
 
-    def __init__(self, plan: Plan) -> None:
-        program = plan.program
-        # Not from `serve.get_app_handle`, which keeps handles to shut them down with Serve: too
-        # late, when this loop has ended.
-        self._handles: dict[str, Any] = {
-            name: DeploymentHandle(INGRESS, name) for name in program.served
-        }
-        self._calls: dict[str, Any] = {
-            name: handle.answer for name, handle in self._handles.items()
-        }
-        self._pools = [name for name in program.served if _grows(program.graphs[name])]
-        pooled = {
-            model: name
-            for name in reversed(program.served)
-            for node in program.graphs[name].nodes.values()
-            if isinstance(node.code, ModelPool) and node.code.whole_requests
-            for model in node.code.models
-        }
-        own_names = {program.graphs[name].served_as: name for name in reversed(program.served)}
-        self._graphs: dict[str, str] = {
-            **pooled,
-            **own_names,
-            **{name: name for name in program.served},
-        }
+
+class RayModels:
+    """The served graphs behind a front. Made and used on one event loop: Ray's handles live on
+    it. ``known`` may change."""
+
+    def __init__(self, known: ModelNames) -> None:
+        self.known = known
+        self._handles: dict[str, Any] = {}
+        self._calls: dict[str, Any] = {}
+
+    def _handle(self, graph: str) -> Any:
+        """Not from `serve.get_app_handle`, which keeps handles to shut them down with Serve: too
+        late, when this loop has ended."""
+        handle = self._handles.get(graph)
+        if handle is None:
+            handle = self._handles[graph] = DeploymentHandle(INGRESS, graph)
+        return handle
 
     def names(self) -> Iterable[str]:
         """The graphs' names."""
-        return self._calls.keys()
+        return self.known.graphs
 
     async def answer(
         self, model: str, method: str, request: bytes, context: RequestContext
     ) -> bytes:
         """One of ``model_methods.METHODS``, by a replica. Raises NotFound for an unknown model,
         NotReady where no replica answers."""
-        graph = self._graphs.get(model)
-        for possible in [graph] if graph else self._pools:
+        unknown = model_not_found(model)
+        for graph in self.known.candidates(model):
             try:
-                return await self._ask(possible, model, method, request, context)
-            except NotFound:
-                if possible == graph:
-                    raise
-        raise model_not_found(model)
+                return await self._ask(graph, model, method, request, context)
+            except NotFound as error:
+                unknown = error
+        raise unknown
 
     async def _ask(
         self, graph: str, model: str, method: str, request: bytes, context: RequestContext
     ) -> bytes:
-        response = self._calls[graph].remote(model, method, request, to_wire(context))
+        call = self._calls.get(graph)
+        if call is None:
+            call = self._calls[graph] = self._handle(graph).answer
+        response = call.remote(model, method, request, to_wire(context))
         try:
             done, value, gained = await response
         except asyncio.CancelledError:
             response.cancel()
             raise
-        except exceptions.RayActorError as error:
+        except _GONE as error:
             raise NotReady(f"the replica of {graph!r} ended before it answered") from error
         context.response_headers.update(gained.response_headers)
         context.calls += gained.calls
@@ -101,15 +95,15 @@ class RayModels:
         self, model: str, request: bytes, context: RequestContext
     ) -> AsyncGenerator[bytes, None]:
         """The responses to one request of a stream, by a replica. Raises as ``answer`` does."""
-        graph = self._graphs.get(model)
+        graph = next(iter(self.known.candidates(model)), None)
         if graph is None:
             raise model_not_found(model)
-        call = self._handles[graph].options(stream=True).answers
+        call = self._handle(graph).options(stream=True).answers
         try:
             async with aclosing(remote_items(call, graph, request, to_wire(context))) as items:
                 async for item in items:
                     yield item
-        except exceptions.RayActorError as error:
+        except _GONE as error:
             raise NotReady(f"the replica of {graph!r} ended before it answered") from error
 
     async def close(self) -> None:
@@ -117,12 +111,6 @@ class RayModels:
         for handle in self._handles.values():
             if handle.is_initialized:
                 await handle.shutdown_async()
-
-
-def _grows(graph: Graph) -> bool:
-    """Whether the graph serves models whose names are not all known beforehand."""
-    pools = [node.code for node in graph.nodes.values() if isinstance(node.code, ModelPool)]
-    return graph.interface == "models" and any(pool.folder is not None for pool in pools)
 
 
 class RayFront:
@@ -142,7 +130,7 @@ class RayFront:
         self._stopped: concurrent.futures.Future[None] | None = None
 
         async def open_() -> tuple[RayModels, GrpcServer | None]:
-            models = RayModels(plan)
+            models = RayModels(names_in(plan))
             return models, await open_front(
                 models, settings, host=host, http_port=http_port, version=version
             )

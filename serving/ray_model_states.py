@@ -79,8 +79,9 @@ class SharedStates:
     async def publish(self, graph: str, model: str, ready: bool) -> None:
         """Write the change down, then tell every replica that runs."""
         await asyncio.to_thread(_write, graph, model, ready)
-        applications = await asyncio.to_thread(lambda: list(serve.status().applications))
-        await asyncio.gather(*(self._tell(name, graph, model, ready) for name in applications))
+        there = (await asyncio.to_thread(serve.status)).applications
+        names = [name for name, one in there.items() if self._ingress in one.deployments]
+        await asyncio.gather(*(self._tell(name, graph, model, ready) for name in names))
 
     async def _tell(self, application: str, graph: str, model: str, ready: bool) -> None:
         handle = self._handles.get(application)

@@ -26,6 +26,7 @@ from umbel.serving.graph_host import GraphHost
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
 from umbel.serving.http_app import HttpApp
 from umbel.serving.load_policy import LoadGauge
+from umbel.serving.model_names import ModelNames, names_in
 from umbel.serving.mount import Mount
 from umbel.serving.neutral_pickling import Parcel, on_host, tensor_on_host
 from umbel.serving.node_loading import load_node
@@ -199,6 +200,7 @@ class GraphReplica:
         listen_on_loopback()
         replica_devices.hide_others()
         plan = shipping.unpack(payload)
+        self._names = names_in(plan)
         self._remote: dict[tuple[str, str], Handle] = {}
         mixed = has_environments(plan)
         for deployment in plan.deployments:
@@ -231,6 +233,10 @@ class GraphReplica:
     def apply_model_state(self, graph: str, model: str, ready: bool) -> None:
         """A model was loaded or unloaded through another replica."""
         self._host.states.apply(graph, model, ready)
+
+    def model_names(self) -> ModelNames:
+        """What the graph's models are called, for a front that stands before many graphs."""
+        return self._names
 
     def _find_remote(self, graph: Graph, node: Node) -> Handle | None:
         return self._remote.get((graph.name, node.name))

@@ -126,10 +126,13 @@ def _reason(plan: Plan, text: str) -> str:
     return f"a graph cannot start: {last_error(text)}"
 
 
+_TELLS = re.compile(r"Error: |cannot start|^umbel\.[\w.]+: ")
+
+
 def last_error(text: str) -> str:
     """The line of a replica's traceback that says what happened."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if "Error: " in line or "cannot start" in line]
+    telling = [line for line in lines if _TELLS.search(line)]
     line = telling[-1] if telling else (lines[-1] if lines else "no reason was given")
     return re.sub(r"^umbel\.[\w.]+: ", "", line)
 

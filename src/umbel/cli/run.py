@@ -12,13 +12,13 @@ from typing import Any
 import umbel
 from umbel.cli import files
 from umbel.cli.clusters import add_address, add_growing, cluster_of
+from umbel.cli.grpc_options import add_grpc, grpc_of
 from umbel.cli.pools import add_pools, pools_of
 from umbel.cli.reporting import print_findings, report_error
 from umbel.graph import passes
 from umbel.graph.errors import UmbelError
 from umbel.graph.placement import label_problem
 from umbel.graph.plan import Plan
-from umbel.serving.grpc_protocol.settings import DEFAULT_MESSAGE_LIMIT, GrpcSettings
 
 MIB = 1024 * 1024
 
@@ -60,21 +60,8 @@ def add(verbs: Any) -> None:
         action="store_true",
         help="load models that are pickles; reading one runs its author's code",
     )
-    _add_grpc(verb)
+    add_grpc(verb)
     verb.set_defaults(run=run)
-
-
-def _add_grpc(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--grpc-port", type=int, default=None, help="default: the port after --port, if it is free"
-    )
-    verb.add_argument("--no-grpc", action="store_true", help="serve HTTP only")
-    verb.add_argument(
-        "--max-grpc-message-mb",
-        type=float,
-        default=DEFAULT_MESSAGE_LIMIT / MIB,
-        help="largest gRPC request or response, in MiB",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -100,7 +87,7 @@ def _in_process(arguments: argparse.Namespace) -> int:
                 version=umbel.__version__,
                 ready=_print_ready,
                 body_limit=_body_limit(arguments),
-                grpc=_grpc(arguments),
+                grpc=grpc_of(arguments),
             )
         )
     except KeyboardInterrupt:  # while the graph file was being read
@@ -124,7 +111,7 @@ def _on_ray(arguments: argparse.Namespace) -> int:
                 version=umbel.__version__,
                 ready=_print_ready,
                 body_limit=_body_limit(arguments),
-                grpc=_grpc(arguments),
+                grpc=grpc_of(arguments),
             )
         except UmbelError as error:
             report_error(error)
@@ -148,7 +135,7 @@ def _on_cluster(arguments: argparse.Namespace) -> int:
             version=umbel.__version__,
             ready=_print_ready,
             body_limit=_body_limit(arguments),
-            grpc=_grpc(arguments),
+            grpc=grpc_of(arguments),
             replicas=arguments.replicas or 1,
         )
     except KeyboardInterrupt:
@@ -164,12 +151,6 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
 def _body_limit(arguments: argparse.Namespace) -> int:
     return int(arguments.max_body_mb * MIB)
-
-
-def _grpc(arguments: argparse.Namespace) -> GrpcSettings | None:
-    if arguments.no_grpc:
-        return None
-    return GrpcSettings(arguments.grpc_port, int(arguments.max_grpc_message_mb * MIB))
 
 
 def _port(text: str) -> int:

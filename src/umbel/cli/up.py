@@ -8,6 +8,7 @@ from typing import Any
 import umbel
 from umbel.cli import files
 from umbel.cli.clusters import add_address, add_growing, cluster_of
+from umbel.cli.grpc_options import add_grpc, grpc_of
 from umbel.cli.pools import add_pools, pools_of
 from umbel.cli.reporting import print_findings
 from umbel.graph import passes
@@ -24,13 +25,14 @@ def add(verbs: Any) -> None:
     verb.add_argument("--port", type=int, default=8000, help="its port if it starts")
     verb.add_argument("--replicas", type=int, default=1, help="of each graph")
     verb.add_argument("--max-body-mb", type=float, default=64.0, help="largest body, in MiB")
+    add_grpc(verb)
     add_pools(verb)
     add_growing(verb)
     verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, plan, deploy, print ``ready <url>`` for each graph, and leave."""
+    """Check, plan, deploy, print ``ready <url>`` for each graph and for gRPC, and leave."""
     from umbel.serving.existing_ray import bring_up, connected
 
     loaded = files.load(arguments.files).or_raise()
@@ -45,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             body_limit=int(arguments.max_body_mb * MIB),
             replicas=arguments.replicas,
             replace=True,
+            grpc=grpc_of(arguments),
         )
     for url in urls:
         print(f"ready {url}", flush=True)

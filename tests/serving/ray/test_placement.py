@@ -106,7 +106,7 @@ def test_what_the_cluster_cannot_give_is_refused_and_nothing_starts(
 
 
 def test_up_and_down_leave_others_alone(umbel: Umbel) -> None:
-    up = umbel("up", f"{FILE}:shares", "--port", str(umbel.port))
+    up = umbel("up", f"{FILE}:shares", "--port", str(umbel.port), "--no-grpc")
     assert up.returncode == 0, up
     client = Client(int(up.stdout.strip().removesuffix("/shares").rsplit(":", 1)[1]))
     assert where(client, "shares")["whole"]["gpus"]
@@ -116,7 +116,7 @@ def test_up_and_down_leave_others_alone(umbel: Umbel) -> None:
     with umbel.run(Path(f"{FILE}:spreads"), ["spreads"]) as other:
         assert where(other, "spreads")
     assert where(client, "shares"), "the end of another run took it away"
-    assert umbel("up", f"{FILE}:shares").returncode == 0, "up replaces"
+    assert umbel("up", f"{FILE}:shares", "--no-grpc").returncode == 0, "up replaces"
     assert umbel("down", "shares").stdout == "down: shares\n"
     gone = umbel("down", "shares")
     assert gone.returncode == 1
