@@ -17,16 +17,21 @@ from umbel.k8s.resources.storage_secrets import (
     GCS_KEY,
     HEADERS_KEY,
     HOST_KEY,
+    LOGINS_KEY,
     STORAGE_SECRET,
     VARIABLES,
     account_of,
     annotation_variables,
     headers_variable,
+    pull_secrets,
+    reads_images,
     storage_key,
     storage_override,
 )
 
 GCS_FOLDER = "/var/secrets/gcs"
+
+LOGINS_FOLDER = "/var/secrets/registry"
 
 _CLAIM = re.compile(r"pvc://([^/\s]+)")
 
@@ -37,6 +42,8 @@ def secret_env(loaded: Loaded, namespace: str, pod: Mapping[str, Any]) -> tuple[
     found: list[Object] = []
     for secret in _secrets(loaded, namespace, pod):
         found += _of_one(secret)
+    if _pull_secrets(loaded, namespace, pod):
+        found.append({"name": "UMBEL_REGISTRY_AUTH", "value": LOGINS_FOLDER})
     key, override = storage_key(pod), storage_override(pod)
     if key is not None:
         found.append(
@@ -63,14 +70,18 @@ def _of_one(secret: Resource[Secret]) -> Iterable[Object]:
 def secret_volumes(
     loaded: Loaded, namespace: str, pod: Mapping[str, Any]
 ) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
-    """Volumes and mounts: a Google account's key file, and the claims of ``pvc://`` URIs, where
-    KServe mounts them."""
+    """Volumes and mounts: a Google account's key file, the logins of pull secrets for ``oci://``
+    URIs, and the claims of ``pvc://`` URIs, where KServe mounts them."""
     volumes: list[Object] = []
     mounts: list[Object] = []
     for secret in _secrets(loaded, namespace, pod):
         if GCS_KEY in _keys(secret) and not mounts:
             volumes.append({"name": "gcs-key", "secret": {"secretName": secret.name}})
             mounts.append({"name": "gcs-key", "mountPath": GCS_FOLDER, "readOnly": True})
+    if pulls := _pull_secrets(loaded, namespace, pod):
+        sources = [_logins(name, number) for number, name in enumerate(pulls)]
+        volumes.append({"name": "registry-logins", "projected": {"sources": sources}})
+        mounts.append({"name": "registry-logins", "mountPath": LOGINS_FOLDER, "readOnly": True})
     for claim in sorted(set(_claims(pod))):
         volume = f"pvc-{claim}"[:63]
         source = {"claimName": claim, "readOnly": True}
@@ -94,6 +105,26 @@ def _secrets(loaded: Loaded, namespace: str, pod: Mapping[str, Any]) -> Sequence
     ]
     there = {one.name: one for one in loaded.secrets if one.namespace == namespace}
     return [there[name] for name in dict.fromkeys(names) if name in there]
+
+
+def _pull_secrets(loaded: Loaded, namespace: str, pod: Mapping[str, Any]) -> Sequence[str]:
+    """What pulls the pod's image signs it in to the registry of its model too."""
+    if not reads_images(pod):
+        return ()
+    account = account_of(pod) or DEFAULT_ACCOUNT
+    of_account = (
+        name
+        for one in loaded.service_accounts
+        if (one.namespace, one.name) == (namespace, account)
+        for name in one.spec.pull_secret_names
+    )
+    return tuple(dict.fromkeys((*pull_secrets(pod), *of_account)))
+
+
+def _logins(name: str, number: int) -> Object:
+    """Kubernetes overlooks a pull secret that is missing; so does this."""
+    items = [{"key": LOGINS_KEY, "path": f"{number}.json"}]
+    return {"secret": {"name": name, "items": items, "optional": True}}
 
 
 def _keys(secret: Resource[Secret]) -> Sequence[str]:

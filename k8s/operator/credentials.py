@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
@@ -19,11 +20,14 @@ from umbel.k8s.resources.storage_secrets import (
     GCS_KEY,
     HEADERS_KEY,
     HOST_KEY,
+    LOGINS_KEY,
     STORAGE_SECRET,
     VARIABLES,
     account_of,
     annotation_variables,
     headers_variable,
+    pull_secrets,
+    reads_images,
     storage_key,
     storage_override,
 )
@@ -37,8 +41,8 @@ def accounts_of(spec: Mapping[str, Any]) -> set[str]:
 
 
 def secrets_of(spec: Mapping[str, Any], accounts: Iterable[Raw]) -> set[str]:
-    """The Secrets a service may use: those its accounts list, and the storage Secret if a
-    storage block names a key."""
+    """The Secrets a service may use: those its accounts list, the storage Secret if a storage
+    block names a key, and pull secrets if a model lies in a registry."""
     names = {
         str(entry.get("name"))
         for account in accounts
@@ -47,6 +51,9 @@ def secrets_of(spec: Mapping[str, Any], accounts: Iterable[Raw]) -> set[str]:
     }
     if storage_key(spec.get("predictor")):
         names.add(STORAGE_SECRET)
+    if reads_images(spec):
+        owners = (spec.get("predictor"), *accounts)
+        names |= {name for owner in owners for name in pull_secrets(owner)}
     return names
 
 
@@ -66,6 +73,22 @@ def environment(world: World, namespace: str, spec: Mapping[str, Any]) -> dict[s
         found["STORAGE_CONFIG"] = values[key.name]
     if override := storage_override(predictor):
         found["STORAGE_OVERRIDE_CONFIG"] = override
+    if reads_images(predictor) and (logins := _logins(world, namespace, predictor, account)):
+        found["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": logins})
+    return found
+
+
+def _logins(world: World, namespace: str, predictor: Any, account: Any) -> dict[str, Any]:
+    """What the pull secrets know of registries; the predictor's own come first."""
+    found: dict[str, Any] = {}
+    for name in (*pull_secrets(predictor), *pull_secrets(account)):
+        secret = world.secrets.get((namespace, name))
+        try:
+            told = json.loads(values_of(secret)[LOGINS_KEY]) if secret else {}
+        except (KeyError, ValueError):
+            continue
+        auths = told.get("auths") if _is_map(told) else None
+        found = {**(auths if _is_map(auths) else {}), **found}
     return found
 
 

@@ -46,12 +46,22 @@ class ServiceAccount(Declared):
     """The secrets a component may read its storage credentials from."""
 
     secrets: tuple[Any, ...] = ()
+    image_pull_secrets: tuple[Any, ...] = ()
 
     @property
     def secret_names(self) -> tuple[str, ...]:
         """The names of the secrets, in order."""
-        return tuple(
-            entry["name"]
-            for entry in self.secrets
-            if isinstance(entry, dict) and isinstance(entry.get("name"), str)
-        )
+        return _names(self.secrets)
+
+    @property
+    def pull_secret_names(self) -> tuple[str, ...]:
+        """The names of the secrets with logins of registries, in order."""
+        return _names(self.image_pull_secrets)
+
+
+def _names(references: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple(
+        entry["name"]
+        for entry in references
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+    )

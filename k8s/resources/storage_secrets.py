@@ -38,6 +38,9 @@ VARIABLES: Mapping[str, str] = {
 }
 """Key of a Secret → the variable that the storage library reads."""
 
+LOGINS_KEY = ".dockerconfigjson"
+"""Key of a pull secret, which holds logins of registries."""
+
 HOST_KEY, HEADERS_KEY = "https-host", "headers"
 """Keys of a Secret for web downloads: the host, and its headers, one a line."""
 
@@ -73,6 +76,24 @@ def account_of(component: Any) -> str:
     if not isinstance(component, Mapping):
         return ""
     return str(component.get("serviceAccountName") or component.get("serviceAccount") or "")
+
+
+def pull_secrets(owner: Any) -> tuple[str, ...]:
+    """The Secrets that a component or a ServiceAccount names for pulling images."""
+    named = owner.get("imagePullSecrets") if isinstance(owner, Mapping) else None
+    entries = named if isinstance(named, (list, tuple)) else ()
+    return tuple(
+        str(entry["name"]) for entry in entries if isinstance(entry, Mapping) and entry.get("name")
+    )
+
+
+def reads_images(component: Any) -> bool:
+    """Whether a model of the component lies in a registry."""
+    if isinstance(component, str):
+        return component.startswith(("oci://", "oci+fetch://", "oci+native://"))
+    if isinstance(component, Mapping):
+        return any(map(reads_images, component.values()))
+    return isinstance(component, (list, tuple)) and any(map(reads_images, component))
 
 
 def headers_variable(host: str) -> str:

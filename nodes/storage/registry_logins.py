@@ -1,9 +1,9 @@
 """Who to be at a registry: what ``docker login``, ``podman login`` or a pull secret left.
 
-Read are, in this order: the files of ``UMBEL_REGISTRY_AUTH`` (with ``:`` between them) and of
-KServe's ``KSERVE_OCI_DOCKER_CONFIG``, the JSON in ``DOCKER_AUTH_CONFIG``,
-``$DOCKER_CONFIG/config.json``, ``$REGISTRY_AUTH_FILE``, ``~/.docker/config.json`` and podman's
-``auth.json``. The first that knows the registry counts.
+Read are, in this order: the files of ``UMBEL_REGISTRY_AUTH`` (with ``:`` between them; of a
+folder, all that end in ``.json``) and of KServe's ``KSERVE_OCI_DOCKER_CONFIG``, the JSON in
+``DOCKER_AUTH_CONFIG``, ``$DOCKER_CONFIG/config.json``, ``$REGISTRY_AUTH_FILE``,
+``~/.docker/config.json`` and podman's ``auth.json``. The first that knows the registry counts.
 """
 
 from __future__ import annotations
@@ -59,9 +59,11 @@ def _configurations(environ: Mapping[str, str]) -> Iterator[tuple[str, Mapping[s
     home = Path(environ.get("HOME") or Path.home())
     asked = [*environ.get(FILES, "").split(os.pathsep), environ.get("KSERVE_OCI_DOCKER_CONFIG", "")]
     for name in filter(None, asked):
-        if not Path(name).is_file():
+        if not Path(name).exists():
             raise DeclarationError(f"there is no file {name}, which should hold registry logins")
-        yield name, _parsed(Path(name).read_text(), name)
+        inside = sorted(Path(name).glob("*.json")) if Path(name).is_dir() else [Path(name)]
+        for path in inside:
+            yield str(path), _parsed(path.read_text(), str(path))
     if environ.get(CONTENT):
         yield f"the variable {CONTENT}", _parsed(environ[CONTENT], f"the variable {CONTENT}")
     usual = [

@@ -74,3 +74,23 @@ def test_kserves_default_key_is_used_if_it_is_there() -> None:
         "secretKeyRef": {"name": "storage-config", "key": "default_s3", "optional": True}
     }
     assert env["STORAGE_OVERRIDE_CONFIG"] == '{"bucket": "b", "type": "s3"}'
+
+
+def test_pull_secrets_sign_in_to_the_registry_of_a_model() -> None:
+    text = (
+        SERVICE.replace("STORAGE", "storageUri: oci://quay.io/team/iris:1")
+        .replace(
+            "serviceAccountName: reader",
+            "serviceAccountName: reader\n    imagePullSecrets: [{name: quay}]",
+        )
+        .replace("secrets: [{name: s3}", "imagePullSecrets: [{name: hub}]\nsecrets: [{name: s3}")
+    )
+    found = render_texts([("a.yaml", text)], RenderOptions())
+    (ray,) = [one for one in found.objects if one["kind"] == "RayService"]
+    pod = ray["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["template"]["spec"]
+    (logins,) = [one for one in pod["volumes"] if one["name"] == "registry-logins"]
+    assert [one["secret"]["name"] for one in logins["projected"]["sources"]] == ["quay", "hub"]
+    assert {"name": "UMBEL_REGISTRY_AUTH", "value": "/var/secrets/registry"} in (
+        pod["containers"][0]["env"]
+    )
+    assert "UMBEL_REGISTRY_AUTH" not in variables("storageUri: s3://b/m")

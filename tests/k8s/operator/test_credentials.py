@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 from typing import Any
 
 import pytest
 
 from fake_cluster import service
-from umbel.k8s.operator.credentials import accounts_of, environment, missing
+from umbel.k8s.operator.credentials import accounts_of, environment, missing, secrets_of
 from umbel.k8s.operator.revisions import variant
 from umbel.k8s.operator.service_plan import plan_service
 from umbel.k8s.operator.settings import OperatorSettings
@@ -82,3 +83,24 @@ def test_values_go_to_a_shared_ray_only_and_never_into_a_ray_service() -> None:
         outcome = plan_service(there, raw, OperatorSettings(target=target))
         assert outcome.applications
         assert ("hush" in str(outcome.applications)) is expected
+
+
+def test_pull_secrets_are_for_models_in_registries() -> None:
+    def logins(**hosts: str) -> tuple[dict[str, str], dict[str, Any]]:
+        auths = {host.replace("_", "."): {"auth": auth} for host, auth in hosts.items()}
+        return {".dockerconfigjson": json.dumps({"auths": auths})}, {}
+
+    there = world({"reader": []}, {"own": logins(quay_io="b3du"), "shared": logins(quay_io="c2g=")})
+    there.accounts[(NAMESPACE, "reader")]["imagePullSecrets"] = [{"name": "shared"}]
+    image = {
+        "serviceAccountName": "reader",
+        "imagePullSecrets": [{"name": "own"}, {"name": "gone"}],
+        "model": {"storageUri": "oci://quay.io/team/iris"},
+    }
+    found = environment(there, NAMESPACE, {"predictor": image})
+    assert json.loads(found["DOCKER_AUTH_CONFIG"]) == {"auths": {"quay.io": {"auth": "b3du"}}}
+    accounts = [there.accounts[(NAMESPACE, "reader")]]
+    assert secrets_of({"predictor": image}, accounts) == {"own", "gone", "shared"}
+    bucket = {**image, "model": {"storageUri": "s3://bucket/iris"}}
+    assert environment(there, NAMESPACE, {"predictor": bucket}) == {}
+    assert secrets_of({"predictor": bucket}, accounts) == set()
