@@ -5,6 +5,7 @@ Weights are read from safetensors only, and code that lies beside a model is nev
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import threading
@@ -19,9 +20,10 @@ from umbel.graph.errors import DeclarationError
 from umbel.graph.implementations import ModelFile
 from umbel.graph.value_types import Port, Signature, ValueType
 from umbel.nodes.descriptions import listing
-from umbel.nodes.huggingface_generation import Sampling, TextGenerator
+from umbel.nodes.huggingface_generation import AT_ONCE, Piece, Sampling, TextGenerator
 from umbel.nodes.huggingface_openai import ChatAndCompletion, embeddings
 from umbel.nodes.loaded import UnfitInput
+from umbel.nodes.merged_streams import merged
 from umbel.nodes.model_inputs import taken
 from umbel.nodes.model_location import local_path
 from umbel.nodes.model_settings import ModelSettings
@@ -55,6 +57,7 @@ SETTINGS = {
     "device": "cpu, cuda, cuda:N or auto (the default: cuda where there is one)",
     "dtype": "the weights' dtype, as float32 or bfloat16 (default: as in the file)",
     "max_new_tokens": "text generation: tokens of an answer, at most (default 128)",
+    "at_once": f"text generation: answers made at the same time, at most (default {AT_ONCE})",
     "generate": "text generation: further arguments of generate(), as temperature",
     "stream": "text generation: true to take one text and give its answer piece by piece",
 }
@@ -76,7 +79,14 @@ class HuggingFaceModel:
     """One pipeline. ``predict(x)`` takes texts ``[batch]`` and gives labels with scores,
     vectors ``[batch, width] float32``, or texts."""
 
-    def __init__(self, pipe: Any, task: str, folder: Path, arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        pipe: Any,
+        task: str,
+        folder: Path,
+        arguments: Mapping[str, Any],
+        at_once: int = AT_ONCE,
+    ) -> None:
         self._pipe, self._task, self._arguments = pipe, task, dict(arguments)
         self._first_token, self._unit_length = _pooling(folder)
         width = getattr(pipe.model.config, "hidden_size", None)
@@ -85,8 +95,12 @@ class HuggingFaceModel:
         self.signature: Signature | None = Signature(
             (Port("x", _TEXTS),), outputs, keyed=len(outputs) > 1
         )
-        generator = TextGenerator(pipe.model, pipe.tokenizer) if task in _GENERATES else None
+        generator = (
+            TextGenerator(pipe.model, pipe.tokenizer, at_once) if task in _GENERATES else None
+        )
         self._generator = generator
+        if generator is not None:
+            self.answer = self._generated
         self.openai_methods: tuple[str, ...] = _OPENAI.get(task, ())
         if generator is not None:
             chat = ChatAndCompletion(generator, pipe.tokenizer, self._arguments)
@@ -99,22 +113,42 @@ class HuggingFaceModel:
         if self._task == "text-classification":
             return _classes(self._pipe(texts, truncation=True) if texts else [])
         if self._task == "text-generation":
-            found = self._pipe(texts, return_full_text=False, **self._arguments) if texts else []
-            return _objects([answers[0]["generated_text"] for answers in found])
+            return asyncio.run(self._generated(x))
         return self._vectors(texts)
+
+    async def _generated(self, x: Any) -> Any:
+        """The answers to all texts, made at the same time as those of other calls."""
+        texts: list[str] = taken(x, _TEXTS).tolist()
+        parts: list[list[str]] = [[] for _ in texts]
+        runs = [self._run(text) for text in texts]
+        async with contextlib.aclosing(merged(runs)) as pieces:
+            async for number, piece in pieces:
+                parts[number].append(piece.text)
+        return _objects(["".join(part) for part in parts])
 
     async def stream(self, x: str) -> AsyncGenerator[str, None]:
         """The new text after ``x``, as its tokens come. Raises UnfitInput."""
-        assert self._generator is not None  # noqa: S101  only then the signature has a stream
-        arguments = dict(self._arguments)
-        prompt = self._generator.tokens(x)
-        if not prompt:
-            raise UnfitInput("input 'x': expected at least one token, got none", "x")
-        sampling = Sampling(arguments.pop("max_new_tokens"), arguments=arguments)
-        async with contextlib.aclosing(self._generator.run(prompt, sampling)) as pieces:
+        async with contextlib.aclosing(self._run(x)) as pieces:
             async for piece in pieces:
                 if piece.text:
                     yield piece.text
+
+    def _run(self, text: str) -> AsyncGenerator[Piece, None]:
+        assert self._generator is not None  # noqa: S101  only models that generate are asked
+        arguments = dict(self._arguments)
+        most = arguments.pop("max_new_tokens")
+        prompt = self._generator.tokens(text)
+        if not prompt:
+            raise UnfitInput("input 'x': expected at least one token, got none", "x")
+        longest = self._generator.longest
+        if longest is not None and len(prompt) >= longest:
+            raise UnfitInput(
+                f"input 'x': expected fewer than {longest} tokens, which is all that the model "
+                f"takes with its answer, got {len(prompt)}",
+                "x",
+            )
+        most = most if longest is None else min(most, longest - len(prompt))
+        return self._generator.run(prompt, Sampling(most, arguments=arguments))
 
     def create_embedding(self, request: EmbeddingRequest) -> dict[str, Any]:
         """OpenAI's embeddings. Raises OpenAiRefusal."""
@@ -156,7 +190,8 @@ def open_model(code: ModelFile) -> HuggingFaceModel:
     longest = getattr(pipe.model.config, "max_position_embeddings", None)
     if isinstance(longest, int) and longest < pipe.tokenizer.model_max_length:
         pipe.tokenizer.model_max_length = longest  # a folder may leave it open
-    model = HuggingFaceModel(pipe, task, folder, arguments)
+    at_once = settings.number("at_once", AT_ONCE, least=1)
+    model = HuggingFaceModel(pipe, task, folder, arguments, at_once)
     if settings.flag("stream"):
         if task not in _GENERATES:
             raise DeclarationError(f"setting 'stream' is for text generation, not for {task}")

@@ -9,11 +9,12 @@ import base64
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from umbel.nodes.huggingface_generation import Piece, Sampling, TextGenerator
+from umbel.nodes.merged_streams import merged
 from umbel.nodes.openai_requests import (
     ChatCompletionRequest,
     CompletionRequest,
@@ -147,7 +148,7 @@ class ChatAndCompletion:
 
 
 class _Answers:
-    """All choices of one request, one after another: the model makes one at a time."""
+    """All choices of one request, made at the same time."""
 
     def __init__(
         self,
@@ -159,44 +160,47 @@ class _Answers:
         shape: _Shape,
     ) -> None:
         self._model, self._request, self._prompts = model, request, prompts
-        self._most, self._opening, self._shape = most, opening, shape
+        self._most, self._shape = most, shape
+        self._asked = [
+            one for one in zip(prompts, opening, strict=True) for _ in range(request.n or 1)
+        ]
         self._id = f"{shape.prefix}-{secrets.token_hex(12)}"
         self._created, self._used = int(time.time()), 0
 
     async def whole(self) -> Body:
         """The answer at once."""
-        choices = []
-        for index, opening, pieces in self._each():
-            parts, reason = [opening], None
-            async with contextlib.aclosing(pieces):
-                async for piece in pieces:
-                    parts.append(piece.text)
-                    reason = piece.finish_reason
-            written = self._shape.choice("".join(parts))
-            choices.append({"index": index, **written, "logprobs": None, "finish_reason": reason})
+        parts = [[opening] for _, opening in self._asked]
+        reasons: list[str | None] = [None] * len(parts)
+        async with contextlib.aclosing(self._pieces()) as pieces:
+            async for index, piece in pieces:
+                parts[index].append(piece.text)
+                reasons[index] = piece.finish_reason
+        choices = [
+            {"index": index, **self._shape.choice("".join(told)), "logprobs": None,
+             "finish_reason": reasons[index]}
+            for index, told in enumerate(parts)
+        ]  # fmt: skip
         return {**self._head(self._shape.whole), "choices": choices, "usage": self._usage()}
 
     async def chunks(self) -> Chunks:
         """A chunk for each piece, one that says why each choice ended, and the usage."""
-        for index, opening, pieces in self._each():
+        for index, (_, opening) in enumerate(self._asked):
             if self._shape.opening is not None:
                 yield self._chunk(index, self._shape.opening, None)
             if opening:
                 yield self._chunk(index, self._shape.delta(opening), None)
-            async with contextlib.aclosing(pieces):
-                async for piece in pieces:
-                    if piece.text and piece.finish_reason:
-                        yield self._chunk(index, self._shape.delta(piece.text), None)
-                    text = "" if piece.finish_reason else piece.text
-                    yield self._chunk(index, self._shape.delta(text), piece.finish_reason)
+        async with contextlib.aclosing(self._pieces()) as pieces:
+            async for index, piece in pieces:
+                if piece.text and piece.finish_reason:
+                    yield self._chunk(index, self._shape.delta(piece.text), None)
+                text = "" if piece.finish_reason else piece.text
+                yield self._chunk(index, self._shape.delta(text), piece.finish_reason)
         if self._request.wants_usage:
             yield {**self._head(self._shape.chunk), "choices": [], "usage": self._usage()}
 
-    def _each(self) -> Iterator[tuple[int, str, Pieces]]:
-        count = self._request.n or 1
-        for index in range(len(self._prompts) * count):
-            prompt, opening = self._prompts[index // count], self._opening[index // count]
-            yield index, opening, self._counted(prompt, index)
+    def _pieces(self) -> AsyncGenerator[tuple[int, Piece], None]:
+        asked = enumerate(self._asked)
+        return merged([self._counted(prompt, index) for index, (prompt, _) in asked])
 
     async def _counted(self, prompt: list[int], index: int) -> Pieces:
         pieces = self._model.pieces(self._request, prompt, self._most, index)

@@ -50,7 +50,8 @@ class Handle(Protocol):
 
 class ModelRuntime(Protocol):
     """A saved model opened by its format's library. ``signature`` is what the file tells of
-    its inputs and outputs, ``None`` if it tells nothing."""
+    its inputs and outputs, ``None`` if it tells nothing. A runtime with an asynchronous method
+    ``answer`` is asked by it instead of ``predict``: many calls are then under way at once."""
 
     @property
     def signature(self) -> Signature | None:

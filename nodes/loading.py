@@ -133,7 +133,7 @@ def _model(node: Node, code: ModelFile, path: Path | None) -> LoadedNode:
     own: Signature | None = runtime.signature
     told = replace(node, signature=completed(own or _of_arrays(node.signature), node.signature))
     streams = told.signature.outputs[0].type.stream
-    answer = runtime.stream if streams else runtime.predict
+    answer = runtime.stream if streams else getattr(runtime, "answer", runtime.predict)
     return _loaded(told, answer, getattr(runtime, "close", None), runtime)
 
 

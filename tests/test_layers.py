@@ -62,9 +62,18 @@ IN_ONE_FILE = frozenset(
 """Libraries of one format or one method: the file that knows the library is the only one."""
 
 MORE_FILES: dict[str, frozenset[str]] = {
+    # What of alibi needs PyTorch, which its other methods do without.
+    "alibi": frozenset({"explainers/counterfactual_networks.py"}),
     # Exporting is another matter than serving, and pulls in torch.onnx.
     # Devices and precision are another matter than files.
-    "torch": frozenset({"nodes/conversion/torch_programs.py", "nodes/torch_devices.py"}),
+    # Batches of text generation work on a model's tensors themselves.
+    "torch": frozenset(
+        {
+            "nodes/conversion/torch_programs.py",
+            "nodes/torch_devices.py",
+            "nodes/huggingface_batch.py",
+        }
+    ),
 }
 """Library → further files that may import it. Each with its reason."""
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 transformers = pytest.importorskip("transformers")
 
 import tiny_models  # noqa: E402
-from umbel.nodes import huggingface_generation  # noqa: E402
 from umbel.nodes.huggingface_generation import Sampling, TextGenerator  # noqa: E402
+from umbel.nodes.text_pieces import Decoder, StopText  # noqa: E402
 
 TOKENIZER: Any = tiny_models.byte_tokenizer()
 
@@ -24,14 +24,14 @@ TOKENIZER: Any = tiny_models.byte_tokenizer()
 @given(st.text(st.sampled_from("the qü✓👩‍🚀é "), max_size=20))
 def test_tokens_become_text_step_by_step(text: str) -> None:
     ids = TOKENIZER(text)["input_ids"]
-    decoder = huggingface_generation._Decoder(TOKENIZER)
+    decoder = Decoder(TOKENIZER)
     assert "".join([*map(decoder.feed, ids), decoder.rest()]) == text
 
 
 @settings(deadline=None)
 @given(st.text("ab", max_size=12), st.text("ab", min_size=1, max_size=4), st.integers(1, 3))
 def test_a_stop_is_never_told_in_part(text: str, stop: str, step: int) -> None:
-    found = huggingface_generation._StopText((stop,))
+    found = StopText((stop,))
     parts = [text[at : at + step] for at in range(0, len(text), step)]
     told = []
     for part in parts:
