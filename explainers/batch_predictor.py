@@ -73,7 +73,8 @@ class BatchPredictor:
                     raise
 
     async def _predict(self, batch: Any, *, from_client: bool = False) -> Array:
-        return self._array(await self._predictor(batch, from_client=from_client), len(batch))
+        found = await self._predictor(batch, from_client=from_client)
+        return predictions_of(found, len(batch), self._output)
 
     async def clients(self, batch: Any) -> Array:
         """The predictions of the client's own instances: what is wrong with them is raised as
@@ -81,23 +82,27 @@ class BatchPredictor:
         self._budget.used += len(batch)
         return await self._predict(batch, from_client=True)
 
-    def _array(self, value: Any, rows: int) -> Array:
-        if isinstance(value, Mapping):
-            value = self._picked(value)
-        array = to_ndarray(value, _ANY_ARRAY, "the prediction that is explained")
-        if array.ndim == 0 or len(array) != rows:
-            raise RequestFailed(
-                f"what is explained gave predictions of shape {list(array.shape)} for {rows} "
-                "instances: an explainer needs one for each"
-            )
-        return array
 
-    def _picked(self, outputs: Mapping[str, Any]) -> Any:
-        if self._output in outputs:
-            return outputs[self._output]
-        if len(outputs) == 1 and not self._output:
-            return next(iter(outputs.values()))
+def predictions_of(value: Any, rows: int, output: str) -> Array:
+    """What a model or a graph gave for ``rows`` instances, as one array. ``output`` names the one
+    that counts, of several. Raises ``RequestFailed``."""
+    if isinstance(value, Mapping):
+        value = _picked(value, output)
+    array = to_ndarray(value, _ANY_ARRAY, "the prediction that is explained")
+    if array.ndim == 0 or len(array) != rows:
         raise RequestFailed(
-            f"what is explained has outputs {listing(outputs)}: choose one with the setting "
-            f"'output' (now {self._output!r})"
+            f"what is explained gave predictions of shape {list(array.shape)} for {rows} "
+            "instances: an explainer needs one for each"
         )
+    return array
+
+
+def _picked(outputs: Mapping[str, Any], output: str) -> Any:
+    if output in outputs:
+        return outputs[output]
+    if len(outputs) == 1 and not output:
+        return next(iter(outputs.values()))
+    raise RequestFailed(
+        f"what is explained has outputs {listing(outputs)}: choose one with the setting "
+        f"'output' (now {output!r})"
+    )

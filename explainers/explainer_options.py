@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from umbel.explainers.methods import CALLERS_LIMITS, LIMITS, Method, Option
+from umbel.explainers.method import CALLERS_LIMITS, LIMITS, Method, Option
 from umbel.graph.errors import DeclarationError, InvalidInput
 from umbel.nodes.descriptions import clip
 
@@ -63,6 +64,8 @@ def _from_text(option: Option, text: str) -> object:
             return float(plain)
         if option.kind == "whole":
             return int(plain)
+        if option.kind in ("any", "object"):
+            return json.loads(plain)
         if option.kind in ("numbers", "texts"):
             words = [word.strip() for word in plain.strip("[]()").split(",") if word.strip()]
             return words if option.kind == "texts" else [_number(word) for word in words]

@@ -4,13 +4,13 @@ and one file for each family of methods."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from umbel.explainers.batch_predictor import Array, BatchPredictor
 from umbel.explainers.budget import Budget
-from umbel.explainers.methods import Method
+from umbel.explainers.method import Method
 from umbel.explainers.random_numbers import RandomStream
 
 Explanation = dict[str, Any]
@@ -21,7 +21,8 @@ Explanation = dict[str, Any]
 class Opening:
     """What an explainer is made of. ``options`` are checked. ``arrays`` are training rows by
     name (``x``, ``y``). ``runtime`` is the saved model, for methods that look inside it.
-    ``pickled`` is a folder that alibi saved and that may be loaded."""
+    ``pickled`` is a folder that alibi saved and that may be loaded. ``weights`` are those of
+    trained networks by name."""
 
     method: Method
     options: Mapping[str, Any]
@@ -29,6 +30,7 @@ class Opening:
     runtime: Any = None
     folder: Path = Path()
     pickled: Path | None = None
+    weights: Mapping[str, Array] = field(default_factory=dict)
 
     def given(self, *names: str) -> dict[str, Any]:
         """Those of the named options that are set."""

@@ -1,9 +1,10 @@
 """What an explainer was fitted to, on disk: numbers and text only, never code.
 
-A folder holds ``explainer.json`` (method and settings) and ``train.npz`` (arrays without
-pickled objects). The library's own object is made anew from them with the same seed when the
-explainer is opened. A lone ``.npz``, ``.npy`` or ``.csv`` file is training rows. A folder that
-alibi itself saved holds pickles and is opened only where that is allowed.
+A folder holds ``explainer.json`` (method and settings), ``train.npz`` (arrays without pickled
+objects) and, of methods that train networks, ``weights.npz``. The library's own object is made
+anew from them with the same seed when the explainer is opened. A lone ``.npz``, ``.npy`` or
+``.csv`` file is training rows. A folder that alibi itself saved holds pickles and is opened only
+where that is allowed.
 """
 
 from __future__ import annotations
@@ -20,22 +21,28 @@ import numpy as np
 from umbel.explainers.batch_predictor import Array
 from umbel.graph.errors import DeclarationError
 
-FILE, ROWS, FORMAT = "explainer.json", "train.npz", 1
+FILE, ROWS, WEIGHTS, FORMAT = "explainer.json", "train.npz", "weights.npz", 1
 SAVED_BY_ALIBI = "explainer.dill"
 
 
 @dataclass(frozen=True)
 class FittedState:
-    """``arrays`` by name (``x``, ``y``); ``pickled`` is a folder that alibi saved."""
+    """``arrays`` by name (``x``, ``y``); ``pickled`` is a folder that alibi saved.
+    ``weights`` are those of trained networks by name."""
 
     method: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
     pickled: Path | None = None
+    weights: Mapping[str, Array] = field(default_factory=dict)
 
 
 def save_state(
-    folder: Path, method: str, settings: Mapping[str, object], arrays: Mapping[str, Array]
+    folder: Path,
+    method: str,
+    settings: Mapping[str, object],
+    arrays: Mapping[str, Array],
+    weights: Mapping[str, Array] | None = None,
 ) -> None:
     """Write the folder. Raises ``DeclarationError`` for what is no number, text or list."""
     objects = [name for name, array in arrays.items() if array.dtype == object]
@@ -50,6 +57,8 @@ def save_state(
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
     if arrays:
         np.savez(folder / ROWS, **dict(arrays))
+    if weights:
+        np.savez(folder / WEIGHTS, **dict(weights))
 
 
 def load_state(path: Path) -> FittedState:
@@ -60,8 +69,13 @@ def load_state(path: Path) -> FittedState:
         raise DeclarationError(f"there is no fitted explainer and no file of rows at {path}")
     if (path / FILE).is_file():
         head = _head(path / FILE)
-        rows = path / ROWS
-        return FittedState(head["method"], head["settings"], _rows(rows) if rows.is_file() else {})
+        rows, weights = path / ROWS, path / WEIGHTS
+        return FittedState(
+            head["method"],
+            head["settings"],
+            _rows(rows) if rows.is_file() else {},
+            weights=_arrays(weights) if weights.is_file() else {},
+        )
     if (path / SAVED_BY_ALIBI).is_file():
         return FittedState(pickled=path)
     rows_files = sorted(f for f in path.iterdir() if f.suffix in (".npz", ".npy", ".csv"))
@@ -90,19 +104,23 @@ def _head(path: Path) -> dict[str, Any]:
     return head  # type: ignore[no-any-return]
 
 
-def _rows(path: Path) -> dict[str, Array]:
+def _arrays(path: Path) -> dict[str, Array]:
     try:
         if path.suffix == ".csv":
-            return _table(path)
+            return {"x": _table(path)}
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"x": loaded}
         with loaded:
-            arrays = {name: loaded[name] for name in loaded.files}
+            return {name: loaded[name] for name in loaded.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DeclarationError(
             f"{path} cannot be read as rows of numbers (.npz, .npy or .csv): {error}"
         ) from error
+
+
+def _rows(path: Path) -> dict[str, Array]:
+    arrays = _arrays(path)
     if "x" in arrays:
         return arrays
     if len(arrays) == 1:
@@ -110,12 +128,12 @@ def _rows(path: Path) -> dict[str, Array]:
     raise DeclarationError(f"{path} holds {', '.join(arrays)}: call the training rows 'x'")
 
 
-def _table(path: Path) -> dict[str, Array]:
+def _table(path: Path) -> Array:
     """A CSV file of numbers, with or without a line of column names."""
     with path.open(encoding="utf-8") as file:
         first = file.readline().strip().split(",")
     try:
         [float(word) for word in first]
     except ValueError:
-        return {"x": np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)}
-    return {"x": np.loadtxt(path, delimiter=",", ndmin=2)}
+        return np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    return np.loadtxt(path, delimiter=",", ndmin=2)

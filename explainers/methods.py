@@ -6,64 +6,8 @@ Data only: no library is imported to read this, so that a YAML file can be check
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
 
-Kind = Literal["number", "whole", "flag", "text", "texts", "numbers", "object", "any"]
-"""What an option's value is. ``numbers`` and ``texts`` are lists, ``object`` has string keys."""
-
-Form = Literal["rows", "texts", "images", "tensors"]
-"""What is explained: table rows ``[batch, features]``, texts, images ``[batch, height, width,
-channels]`` with the channel last, or tensors as the model takes them."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option. Numbers lie between ``least`` and ``most``, both included; a text is one of
-    ``choices`` if there are any."""
-
-    kind: Kind
-    meaning: str
-    least: float | None = None
-    most: float | None = None
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Method:
-    """One method. ``settings`` are the author's alone, ``parameters`` are the author's too, and
-    the caller's for one explanation. ``needs``: ``train`` for rows to fit to, ``model`` for the
-    saved model itself."""
-
-    name: str
-    module: str
-    library: str
-    extra: str
-    form: Form
-    needs: tuple[Literal["train", "model"], ...] = ()
-    settings: Mapping[str, Option] = field(default_factory=dict)
-    parameters: Mapping[str, Option] = field(default_factory=dict)
-
-    def known(self) -> dict[str, Option]:
-        """Every option that an author may set."""
-        return {**LIMITS, **self.settings, **self.parameters}
-
-
-LIMITS: Mapping[str, Option] = {
-    "budget_s": Option("number", "seconds one explanation may take (60)", 0.001, 86_400),
-    "budget_samples": Option(
-        "whole", "rows that may be predicted for one explanation (1,000,000)", 1, 10**9
-    ),
-    "batch_rows": Option("whole", "the most rows in one prediction call (16,384)", 1, 10**7),
-    "output": Option("text", "the output that is explained, of a graph with several"),
-    "seed": Option("whole", "where random numbers start (0)", 0, 2**32 - 1),
-    "sha256": Option("text", "the digest of a folder that alibi saved: only it is loaded"),
-    "allow_pickle": Option("flag", "load a folder that alibi saved, which can run any code"),
-}
-"""Options of every method."""
-
-CALLERS_LIMITS = ("budget_s", "budget_samples")
-"""Of those, what a caller may lower."""
+from umbel.explainers.method import Method, Option
 
 _NAMES = {
     "feature_names": Option("texts", "the names of the features"),
@@ -204,6 +148,40 @@ PERMUTATION_IMPORTANCE = Method(
     },
 )  # fmt: skip
 
+_TARGET = {
+    "target": Option("any", "the wanted class: a number, or one an instance; of two the other one"),
+}
+COUNTERFACTUAL_TABULAR = Method(
+    "alibi-counterfactual-rl-tabular", "alibi_counterfactual", "alibi", "alibi,torch", "rows",
+    ("train", "weights"),
+    {
+        **_NAMES,
+        "whole_features": Option("texts", "names of features that are whole numbers"),
+        "immutable_features": Option("texts", "names of features that must not change"),
+        "ranges": Option("object", "how far features may move: name → [-1 to 0, 0 to 1]"),
+        "coeff_sparsity": Option("number", "weight of few changes (0.5)", 0, 1e6),
+        "coeff_consistency": Option("number", "weight of consistency (0.5)", 0, 1e6),
+        "train_steps": Option("whole", "steps of its training (10,000)", 1, 10**7),
+        "autoencoder_steps": Option("whole", "steps of the autoencoder's (5,000)", 1, 10**7),
+        "hidden_dim": Option("whole", "width of the autoencoder (128)", 1, 10_000),
+        "latent_dim": Option("whole", "size of its code (15)", 1, 10_000),
+    },
+    {
+        **_TARGET,
+        "conditions": Option("any", "for all or each instance: feature → range or categories"),
+        "diversity": Option("flag", "several counterfactuals of one instance (false)"),
+        "num_samples": Option("whole", "how many (1)", 1, 1_000),
+        "patience": Option("whole", "rounds to look for them (1,000)", 1, 100_000),
+        "tolerance": Option("number", "what tells two apart (0.001)", 1e-12, 1e6),
+    },
+)  # fmt: skip
+COUNTERFACTUAL = Method(
+    "alibi-counterfactual-rl", "alibi_counterfactual", "alibi", "alibi,torch", "tensors",
+    ("weights",),
+    {},
+    _TARGET,
+)  # fmt: skip
+
 _TORCH = {"target": Option("any", "the output that is explained: a number, or one an instance")}
 
 INTEGRATED_GRADIENTS = Method(
@@ -256,7 +234,8 @@ METHODS: Mapping[str, Method] = {
     method.name: method
     for method in (
         ANCHOR_TABULAR, ANCHOR_TEXT, ANCHOR_IMAGE, KERNEL_SHAP, TREE_SHAP, PARTIAL_DEPENDENCE, ALE,
-        PERMUTATION_IMPORTANCE, INTEGRATED_GRADIENTS, SALIENCY, OCCLUSION, SQUARE_ATTACK,
+        PERMUTATION_IMPORTANCE, COUNTERFACTUAL_TABULAR, COUNTERFACTUAL, INTEGRATED_GRADIENTS,
+        SALIENCY, OCCLUSION, SQUARE_ATTACK,
     )
 }  # fmt: skip
 """Every method by its name."""
@@ -270,6 +249,28 @@ KSERVE_TYPES: Mapping[tuple[str, str], str] = {
     ("alibi", "ALE"): ALE.name,
     ("alibi", "PartialDependence"): PARTIAL_DEPENDENCE.name,
     ("alibi", "PermutationImportance"): PERMUTATION_IMPORTANCE.name,
+    ("alibi", "CounterfactualRLTabular"): COUNTERFACTUAL_TABULAR.name,
+    ("alibi", "CounterfactualRL"): COUNTERFACTUAL.name,
     ("art", "SquareAttack"): SQUARE_ATTACK.name,
 }
 """The explainer block of an InferenceService and its ``type`` → the method."""
+
+_TENSORFLOW = "it runs on TensorFlow, which umbel's environment for alibi leaves out"
+
+NOT_OFFERED: Mapping[str, tuple[str, str]] = {
+    "alibi-counterfactual-proto": (_TENSORFLOW, COUNTERFACTUAL_TABULAR.name),
+    "alibi-counterfactual": (_TENSORFLOW, COUNTERFACTUAL_TABULAR.name),
+    "alibi-cem": (_TENSORFLOW, COUNTERFACTUAL_TABULAR.name),
+    "alibi-integrated-gradients": (_TENSORFLOW, INTEGRATED_GRADIENTS.name),
+}
+"""Methods of alibi that cannot run here → why, and the method that answers the same question."""
+
+KSERVE_NOT_OFFERED: Mapping[tuple[str, str], str] = {
+    ("alibi", "Counterfactuals"): "alibi-counterfactual",
+    ("alibi", "Counterfactual"): "alibi-counterfactual",
+    ("alibi", "CounterfactualProto"): "alibi-counterfactual-proto",
+    ("alibi", "Contrastive"): "alibi-cem",
+    ("alibi", "CEM"): "alibi-cem",
+    ("alibi", "IntegratedGradients"): "alibi-integrated-gradients",
+}
+"""Types of KServe's block → the key in ``NOT_OFFERED``."""

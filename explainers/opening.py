@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from umbel.explainers.batch_predictor import Array, predictions_of
 from umbel.explainers.explainer_options import authors_options
 from umbel.explainers.explanations import Opening
 from umbel.explainers.fitted_state import FittedState, load_state, save_state
-from umbel.explainers.methods import METHODS, Method
+from umbel.explainers.method import Method
+from umbel.explainers.methods import METHODS, NOT_OFFERED
 from umbel.explainers.opened_explainer import OpenedExplainer
 from umbel.explainers.random_numbers import RandomStream
 from umbel.graph.errors import DeclarationError, MissingExtra
@@ -28,24 +31,37 @@ def open_explainer(code: LibraryExplainer, name: str) -> OpenedExplainer:
     state = _state(code, method)
     options = authors_options(method, {**state.settings, **code.settings})
     _require(method, state, code)
-    try:
-        module: Any = importlib.import_module(f"umbel.explainers.{method.module}")
-    except ModuleNotFoundError as error:
-        library = error.name or method.library
-        if library.startswith("umbel"):
-            raise
-        raise MissingExtra(f"node {name!r}", library, method.extra) from error
+    module = _module(method, f"node {name!r}")
     runtime = _runtime(code.model, name) if code.model and "model" in method.needs else None
     opening = Opening(
-        method, options, state.arrays, runtime, Path(code.folder), _allowed(code, state)
+        method,
+        options,
+        state.arrays,
+        runtime,
+        Path(code.folder),
+        _allowed(code, state),
+        state.weights,
     )
     random = RandomStream(opening.seed)
     return OpenedExplainer(module.open_method(opening, random), opening, random)
 
 
+def _module(method: Method, who: str) -> Any:
+    try:
+        return importlib.import_module(f"umbel.explainers.{method.module}")
+    except ModuleNotFoundError as error:
+        library = error.name or method.library
+        if library.startswith("umbel"):
+            raise
+        raise MissingExtra(who, library, method.extra) from error
+
+
 def method_called(name: str) -> Method:
     """The method. Raises ``DeclarationError`` with all there are."""
     method = METHODS.get(name)
+    if name in NOT_OFFERED:
+        reason, instead = NOT_OFFERED[name]
+        raise DeclarationError(f"{name!r} is not offered: {reason}; use {instead!r}")
     if method is None:
         raise DeclarationError(f"there is no explainer {name!r}; there are {', '.join(METHODS)}")
     return method
@@ -97,11 +113,37 @@ def _allowed(code: LibraryExplainer, state: FittedState) -> Path | None:
     return state.pickled
 
 
-def save_explainer(code: LibraryExplainer, folder: Path) -> None:
-    """Write what the explainer is fitted to, so that ``uri`` can name the folder. Raises
-    ``DeclarationError`` for one whose state lies elsewhere already, or cannot be written."""
+def save_explainer(
+    code: LibraryExplainer, folder: Path, explained: Callable[[Any], Any] | None
+) -> None:
+    """Write what the explainer is fitted to, so that ``uri`` can name the folder. A method with
+    networks trains them first, on the answers of ``explained``. Raises ``DeclarationError`` for
+    an explainer whose state lies elsewhere already, or cannot be written."""
     method = method_called(code.method)
-    if code.uri:
+    trains = "weights" in method.needs
+    if code.uri and not (trains and "train" in method.needs):
         raise DeclarationError(f"the explainer is read from {code.uri}: copy that")
     settings = authors_options(method, code.settings)
-    save_state(folder, method.name, settings, code.train.arrays if code.train else {})
+    state = _state(code, method)
+    weights = _trained(method, settings, state, explained) if trains else {}
+    save_state(folder, method.name, settings, state.arrays, weights)
+
+
+def _trained(
+    method: Method,
+    settings: Mapping[str, Any],
+    state: FittedState,
+    explained: Callable[[Any], Any] | None,
+) -> Mapping[str, Array]:
+    if "x" not in state.arrays or state.weights:
+        raise DeclarationError(f"{method.name!r} is trained on rows: give train=X or 'rows.npz'")
+    if explained is None:
+        raise DeclarationError(f"{method.name!r} is trained on a model's answers: give of=model")
+    ask, output = explained, str(settings.get("output", ""))
+
+    def predict(rows: Any) -> Array:
+        return predictions_of(ask(rows), len(rows), output)
+
+    opening = Opening(method, settings, state.arrays)
+    found: Mapping[str, Array] = _module(method, method.name).fit(opening, predict)
+    return found

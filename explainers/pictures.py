@@ -1,7 +1,7 @@
 """An explanation as a picture: SVG or PNG, drawn by matplotlib from the explanation alone.
 
 Anchors are a rule with its precision and coverage, attributions of features are bars, of images
-an overlay, curves of features are lines.
+an overlay, curves of features are lines, counterfactuals a table of what changes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from umbel.graph.errors import InvalidInput, MissingExtra
 
 MOST_BARS = 20
 MOST_PANELS = 12
+MOST_COLUMNS = 4
 RISE, FALL, PLAIN = "#c0392b", "#2471a3", "#5d6d7e"
 
 
@@ -182,6 +183,59 @@ def _attack(figure: Any, explanation: Explanation) -> None:
     figure.suptitle(title)
 
 
+def _counterfactual(figure: Any, explanation: Explanation) -> None:
+    """A table: the first instance, and what would have to be different. Images side by side."""
+    data = explanation["data"]
+    before, after = np.asarray(data["orig"]["X"][0]), [np.asarray(x) for x in data["cf"]["X"]]
+    several = len(after) > 1 and len(data["orig"]["X"]) == 1
+    after = after[: MOST_COLUMNS if several else 1]
+    answers = [_short(one) for one in data["cf"]["class"]]
+    title = f"prediction {_short(data['orig']['class'][0])}, and what would change it"
+    if before.ndim > 1:
+        heads = ["before", *(f"becomes {answer}" for answer in answers)]
+        panels = figure.subplots(1, 1 + len(after), squeeze=False).reshape(-1)
+        for axes, values, name in zip(panels, (before, *after), heads, strict=False):
+            _show(axes, values)
+            axes.set_title(name)
+    else:
+        _changes(figure, explanation["meta"]["params"], before, after, answers)
+    figure.suptitle(title)
+
+
+def _changes(
+    figure: Any, params: dict[str, Any], before: Any, after: list[Any], answers: list[str]
+) -> None:
+    names = list(params.get("feature_names") or [f"feature {at}" for at in range(len(before))])
+    categories = params.get("category_map") or {}
+    changed = [at for at in range(len(before)) if any(_differ(x[at], before[at]) for x in after)]
+    shown = changed[:MOST_BARS]
+
+    def said(at: int, value: Any) -> str:
+        known = categories.get(str(at), categories.get(at))
+        return str(known[int(value)]) if known else f"{float(value):.4g}"
+
+    heads = ["feature", "now", *(f"prediction {answer}" for answer in answers[: len(after)])]
+    rows = [[names[at], *(said(at, x[at]) for x in (before, *after))] for at in shown]
+    kept = len(before) - len(changed)
+    rows.append(
+        [f"{kept} {'feature' if kept == 1 else 'features'} unchanged", *[""] * (len(heads) - 1)]
+    )
+    figure.set_size_inches(max(5, 1.8 * len(heads)), 0.3 * len(rows) + 1.1)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    table = axes.table(rows, colLabels=heads, cellLoc="left", colLoc="left", bbox=(0, 0, 1, 1))
+    table.auto_set_column_width(list(range(len(heads))))
+    for (row, column), cell in table.get_celld().items():
+        cell.set_edgecolor("#d5d8dc")
+        if 0 < row <= len(shown) and column > 1:
+            moved = _differ(after[column - 2][shown[row - 1]], before[shown[row - 1]])
+            cell.get_text().set_color(RISE if moved else PLAIN)
+
+
+def _differ(one: Any, other: Any) -> bool:
+    return abs(float(one) - float(other)) > 1e-3 * max(1.0, abs(float(other)))
+
+
 def _bars(figure: Any, names: Sequence[str], values: Any, title: str) -> None:
     order = np.argsort(-np.abs(values))[:MOST_BARS]
     axes = figure.add_subplot()
@@ -224,5 +278,6 @@ _DRAWINGS: dict[str, Callable[[Any, Explanation], None]] = {
     "pd_values": _curves,
     "feature_importance": _importance,
     "adversarial_example": _attack,
+    "cf": _counterfactual,
 }
 """The key of ``data`` that tells a drawing, the first that is there."""

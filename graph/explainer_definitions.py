@@ -59,11 +59,12 @@ class ExplainerDefinition(NodeDefinition):
 
     def save(self, folder: str | Path) -> None:
         """Write what the explainer is fitted to into a folder, which ``uri=`` and a service's
-        ``storageUri`` read: numbers and text, no pickle. Raises ``DeclarationError`` for an
-        explainer whose rows were not given in Python."""
+        ``storageUri`` read: numbers and text, no pickle. A method with networks of its own trains
+        them first, on the answers of ``of``, which may take minutes. Raises ``DeclarationError``
+        for an explainer that is read from a folder itself."""
         from umbel.graph import local_runner
 
-        local_runner.current().save_explainer(self.library_code, Path(folder))
+        local_runner.current().save_explainer(self.library_code, Path(folder), self.of)
 
     @property
     def library_code(self) -> LibraryExplainer:

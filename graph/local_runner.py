@@ -6,6 +6,7 @@ The package's front door installs one here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +24,9 @@ class LocalRunner(Protocol):
     def call_node(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The node's value, from an instance that is built once and kept."""
 
-    def save_explainer(self, code: LibraryExplainer, folder: Path) -> None:
+    def save_explainer(
+        self, code: LibraryExplainer, folder: Path, explained: Callable[[Any], Any] | None
+    ) -> None:
         """Write what an explainer is fitted to."""
 
 

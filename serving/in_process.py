@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,11 +75,14 @@ class InProcessRunner:
         finally:
             self._run(stream.close())
 
-    def save_explainer(self, code: LibraryExplainer, folder: Path) -> None:
-        """Write what an explainer is fitted to: rows and settings that were given in Python."""
+    def save_explainer(
+        self, code: LibraryExplainer, folder: Path, explained: Callable[[Any], Any] | None
+    ) -> None:
+        """Write what an explainer is fitted to: rows, settings, networks trained on the answers
+        of ``explained``."""
         from umbel.explainers.opening import save_explainer
 
-        save_explainer(code, folder)
+        save_explainer(code, folder, explained)
 
     @contextlib.contextmanager
     def _first(self, key: int) -> Iterator[None]:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from umbel.explainers.explainer_options import authors_options, from_texts
-from umbel.explainers.methods import KSERVE_TYPES, METHODS, Method
+from umbel.explainers.method import Method
+from umbel.explainers.methods import KSERVE_NOT_OFFERED, KSERVE_TYPES, METHODS, NOT_OFFERED
 from umbel.graph.errors import DeclarationError
 from umbel.graph.explainer_definitions import SIGNATURE
 from umbel.graph.findings import Finding
@@ -39,11 +40,9 @@ def library_explainer(
     path = ("spec", "explainer", name)
     method = METHODS.get(KSERVE_TYPES.get((name, block.type), ""))
     if method is None:
-        known = [type_ for kind, type_ in KSERVE_TYPES if kind == name]
-        fix = f"type: {' or '.join(known)}" if known else "write the explainer as a Python class"
-        what = f"{name} explainer {block.type!r}" if known else f"explainer block {name!r}"
-        message = f"umbel does not run the {what}: ':explain' answers 501"
-        return None, [service.finding("warning", "UMB-K511", (*path, "type"), message, fix)]
+        return None, [
+            service.finding("warning", "UMB-K511", (*path, "type"), *_unknown(name, block))
+        ]
     settings, findings = _settings(service, block, method, path)
     uri = _uri(service, block)
     missing = _missing(method, uri, model)
@@ -64,6 +63,19 @@ def library_explainer(
         deterministic=False,
     )
     return _graph(service, served, code, chosen), findings
+
+
+def _unknown(name: str, block: ExplainerBlock) -> tuple[str, str]:
+    """Why no method of umbel answers for the block, and the fix."""
+    known = [type_ for kind, type_ in KSERVE_TYPES if kind == name]
+    what = f"{name} explainer {block.type!r}" if known else f"explainer block {name!r}"
+    message = f"umbel does not run the {what}: ':explain' answers 501"
+    reason, instead = NOT_OFFERED.get(KSERVE_NOT_OFFERED.get((name, block.type), ""), ("", ""))
+    if reason:
+        types = [t for (_, t), method in KSERVE_TYPES.items() if method == instead]
+        return f"{message}; {reason}", f"type: {types[0]}" if types else f"explainer({instead!r})"
+    fix = f"type: {' or '.join(known)}" if known else "write the explainer as a Python class"
+    return message, fix
 
 
 def _settings(
@@ -94,6 +106,12 @@ def _permissions(annotations: Mapping[str, object]) -> dict[str, object]:
 
 def _missing(method: Method, uri: str, model: ModelFile | None) -> tuple[str, str] | None:
     """Why the method cannot start, and the fix."""
+    if "weights" in method.needs and not uri:
+        return (
+            f"{method.name} is trained before it serves, and the block names no folder: "
+            "':explain' answers 501",
+            "storageUri: the folder that explainer(...).save wrote",
+        )
     if "train" in method.needs and not uri:
         return (
             f"{method.name} is fitted to training rows, and the block names none: ':explain' "
