@@ -8,6 +8,7 @@ from typing import Any
 
 from umbel.serving.disconnects import ClientGone, DisconnectWatch
 from umbel.serving.http_connection import Application
+from umbel.serving.http_heads import WITHOUT_BODY
 from umbel.serving.wire import HttpRequest, Reply
 
 Message = MutableMapping[str, Any]
@@ -75,13 +76,14 @@ async def _body(limit: int, headers: dict[str, str], receive: Receive) -> bytes:
 
 async def _send(reply: Reply, request: HttpRequest, send: Send) -> None:
     raw = [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in reply.headers.items()]
-    if reply.stream is None:
+    empty = request.method == "HEAD" or reply.status in WITHOUT_BODY
+    if reply.stream is None and reply.status not in WITHOUT_BODY:
         raw.append((b"content-length", str(len(reply.body)).encode()))
     status = reply.status if 200 <= reply.status < 600 else 502  # servers know no others
     await send({"type": "http.response.start", "status": status, "headers": raw})
-    if reply.stream is not None and request.method != "HEAD":
+    if reply.stream is not None and not empty:
         async with aclosing(reply.stream) as stream:
             async for part in stream:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
-    whole = reply.stream is None and request.method != "HEAD"
+    whole = reply.stream is None and not empty
     await send({"type": "http.response.body", "body": reply.body if whole else b""})

@@ -1,9 +1,8 @@
 """One HTTP/1.1 connection: requests in, replies out, in order.
 
-Parsing is httptools' (Node's llhttp). What is here is what a server adds: keep-alive,
-pipelining, limits, back-pressure, streamed replies, and the end of a request whose client has
-gone. It calls the application directly: on the request path of a light graph, the layers of a
-general server (ASGI messages, their queues and tasks) take as long as the graph.
+What is here is keep-alive, pipelining, back-pressure, streamed replies, and the end of a request
+whose client has gone. It calls the application directly: on the request path of a light graph,
+the layers of a general server (ASGI messages, their queues and tasks) take as long as the graph.
 """
 
 from __future__ import annotations
@@ -16,15 +15,11 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Protocol, cast
 
-import httptools
-
-from umbel.serving.http_heads import reply_head, split_target
+from umbel.serving.http_heads import WITHOUT_BODY, reply_head
+from umbel.serving.http_requests import RequestReader
 from umbel.serving.wire import HttpRequest, Reply
 
 log = logging.getLogger("umbel")
-
-LARGEST_HEAD = 64 * 1024
-"""Bytes of a request line with its headers; from the read on that goes over it, 431."""
 
 PIPELINED = 8
 """Requests of one connection that may wait for their turn before reading pauses."""
@@ -33,6 +28,7 @@ HIGH_WATER = 256 * 1024
 """Bytes on their way to a client from which a stream waits for it to read on."""
 
 _LINGER_S = 1.0
+_LAST_CALL_S = 0.1
 
 
 class Application(Protocol):
@@ -55,15 +51,14 @@ class HttpConnection(asyncio.Protocol):
 
     def __init__(self, app: Application, open_connections: set[HttpConnection]) -> None:
         self._app, self._others = app, open_connections
-        self._parser = httptools.HttpRequestParser(self)
+        self._reader = RequestReader(self, app.body_limit)
         self._waiting: deque[HttpRequest] = deque()
         self._task: asyncio.Task[None] | None = None
         self._current: HttpRequest | None = None
         self._writable: asyncio.Future[None] | None = None
-        self._url, self._headers, self._body = b"", [], []  # type: ignore[var-annotated]
-        self._head_size = self._body_size = 0
-        self._in_head, self._head_ended = True, False
-        self._receiving = self._refused = self._closing = False
+        self._refusal: Reply | None = None
+        self._closing = self._owes_continue = False
+        self._unsent = (0, 0.0)
         self.last_used = 0.0
         """``time.monotonic`` of the last byte or reply."""
 
@@ -88,19 +83,9 @@ class HttpConnection(asyncio.Protocol):
             task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
-            return
-        self.last_used = time.monotonic()
-        self._head_ended, in_head = False, self._in_head  # a body may end in this very read
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._closing = True  # what follows is no HTTP/1.1; the request itself is answered
-        except httptools.HttpParserError as error:
-            self._refuse(400, f"this is not HTTP/1.1: {error}")
-        self._head_size += len(data) if in_head and not self._head_ended else 0
-        if self._head_size > LARGEST_HEAD:
-            self._refuse(431, f"the headers have more than {LARGEST_HEAD} bytes")
+        if self._refusal is None:
+            self.last_used = now = time.monotonic()
+            self._reader.feed(data, now)
 
     def pause_writing(self) -> None:
         if self._writable is None:
@@ -111,57 +96,29 @@ class HttpConnection(asyncio.Protocol):
         if future is not None and not future.done():
             future.set_result(None)
 
-    # httptools calls these.
+    # The reader calls these.
 
-    def on_message_begin(self) -> None:
-        self._url, self._headers, self._body = b"", [], []
-        self._body_size, self._receiving = 0, True
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower().decode("latin-1"), value.decode("latin-1")))
-
-    def on_headers_complete(self) -> None:
-        self._in_head, self._head_ended, self._head_size = False, True, 0
-        if self._refused:
-            return
-        for name, value in self._headers:
-            if name == "content-length" and int(value) > self._app.body_limit:
-                limit = self._app.body_limit
-                self._refuse(413, f"the body has {value} bytes, the limit is {limit}")
-                return
-            if name == "expect" and value.lower() == "100-continue":
-                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_body(self, part: bytes) -> None:
-        if self._refused:
-            return
-        self._body_size += len(part)
-        if self._body_size > self._app.body_limit:
-            limit = self._app.body_limit
-            self._refuse(413, f"the body has more than the limit of {limit} bytes")
-        else:
-            self._body.append(part)
-
-    def on_message_complete(self) -> None:
-        self._in_head, self._receiving = True, False
-        if self._refused:
-            return
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        path, query = split_target(self._url)
-        method = self._parser.get_method().decode("latin-1")
-        request = HttpRequest(method, path, query, tuple(self._headers), body)
-        request.keep_alive = self._parser.should_keep_alive()
-        request.http_1_0 = self._parser.get_http_version() == "1.0"
-        self._body = []
+    def arrived(self, request: HttpRequest) -> None:
+        self._owes_continue = False
         if self._task is None:
             self._begin(request)
             return
         self._waiting.append(request)
         if len(self._waiting) >= PIPELINED:
             self._transport.pause_reading()
+
+    def expects_continue(self) -> None:
+        self._owes_continue = True
+        if self._task is None:
+            self._send_continue()
+
+    def refuse(self, status: int, text: str) -> None:
+        """An error for what is no request, then the end of the connection. It comes after the
+        replies that are owed to earlier requests."""
+        if self._refusal is None:
+            self._refusal = self._app.refused(status, text)
+            if self._task is None:
+                self._send_refusal(self._refusal)
 
     # The listener calls these.
 
@@ -170,24 +127,34 @@ class HttpConnection(asyncio.Protocol):
         """No request is being answered or waits."""
         return self._task is None
 
-    @property
-    def is_receiving(self) -> bool:
-        """A request has begun to arrive and is not complete."""
-        return self._receiving
-
     def end(self) -> None:
-        """Close once the request that is being answered, or arrives, has its reply."""
+        """Close once the request that is being answered, or arrives, has its reply. An idle
+        connection is left open for a moment: a request may be on its way on it."""
         self._closing = True
-        if self._task is None and not self.is_receiving:
-            self._transport.close()
+        if self._task is None:
+            self._loop.call_later(_LAST_CALL_S, self._end_if_idle)
 
     def abort(self) -> None:
         """Close at once, whatever is being answered."""
         self._transport.abort()
 
-    def time_out(self) -> None:
-        """The client takes too long to send its request."""
-        self._refuse(408, "the request did not arrive in time")
+    def keeps_waiting(self, now: float, longest_s: float, slowest: float) -> bool:
+        """The client sends its request too slowly: nothing for ``longest_s``, or on the whole
+        less than ``slowest`` bytes a second after that time. What stands behind a request that
+        is being answered may wait."""
+        reader = self._reader
+        if self._task is not None or not reader.is_receiving:
+            return False
+        patience_s = longest_s + reader.size / slowest
+        return now - self.last_used > longest_s or now - reader.began > patience_s
+
+    def does_not_read(self, now: float, longest_s: float) -> bool:
+        """The client has taken nothing of what is on its way to it for ``longest_s``. To be
+        asked again and again."""
+        size = self._transport.get_write_buffer_size()
+        if not size or size != self._unsent[0]:
+            self._unsent = (size, now)
+        return now - self._unsent[1] > longest_s
 
     # The request's own way.
 
@@ -200,14 +167,15 @@ class HttpConnection(asyncio.Protocol):
             reply = await self._app.answer(request)
             if self._writable is not None:
                 await self._writable
-            if self._refused or self._transport.is_closing():
+            if self._transport.is_closing():
                 if reply.stream is not None:
                     await reply.stream.aclose()
                 return
             keep = request.keep_alive and not self._closing
             if reply.stream is None:
-                body = b"" if request.method == "HEAD" else reply.body
-                self._write(reply_head(reply, request, keep, len(reply.body)), body)
+                empty = request.method == "HEAD" or reply.status in WITHOUT_BODY
+                head = reply_head(reply, request, keep, len(reply.body))
+                self._write(head, b"" if empty else reply.body)
             else:
                 async with contextlib.aclosing(reply.stream) as stream:
                     keep = await self._send_stream(reply, stream, request, keep)
@@ -221,16 +189,24 @@ class HttpConnection(asyncio.Protocol):
             self._next(keep)
         finally:
             self._task = self._current = None
-            if self._waiting and not self._transport.is_closing():
-                self._begin(self._waiting.popleft())
+            if not self._transport.is_closing():
+                self._go_on()
 
     def _next(self, keep: bool) -> None:
-        self.last_used = time.monotonic()
+        self.last_used = self._reader.began = time.monotonic()
         if not keep:
             self._waiting.clear()
             self._transport.close()
         elif len(self._waiting) <= PIPELINED // 2 and not self._transport.is_reading():
             self._transport.resume_reading()
+
+    def _go_on(self) -> None:
+        if self._waiting:
+            self._begin(self._waiting.popleft())
+        elif self._refusal is not None:
+            self._send_refusal(self._refusal)
+        elif self._owes_continue:
+            self._send_continue()
 
     def _write(self, head: bytes, body: bytes) -> None:
         if len(body) < HIGH_WATER:
@@ -247,7 +223,7 @@ class HttpConnection(asyncio.Protocol):
         chunked = not request.http_1_0
         keep = keep and chunked
         self._transport.write(reply_head(reply, request, keep, None))
-        if request.method == "HEAD":
+        if request.method == "HEAD" or reply.status in WITHOUT_BODY:
             return keep
         async for part in stream:
             if not part:
@@ -261,18 +237,22 @@ class HttpConnection(asyncio.Protocol):
             self._transport.write(b"0\r\n\r\n")
         return keep
 
-    def _refuse(self, status: int, text: str) -> None:
-        """An error for what is no request, then the end of the connection. Replies that are
-        owed to earlier requests are not waited for. What the client still sends is read for a
-        while: closing on unread bytes resets the connection, and takes the error with it."""
-        if self._refused or self._transport.is_closing():
+    def _send_continue(self) -> None:
+        self._owes_continue = False
+        self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _send_refusal(self, reply: Reply) -> None:
+        """What the client still sends is read for a while: closing on unread bytes resets the
+        connection, and takes the error with it."""
+        if self._transport.is_closing():
             return
-        self._refused = True
-        reply = self._app.refused(status, text)
         request = HttpRequest("POST", "", "", ())
         self._write(reply_head(reply, request, False, len(reply.body)), reply.body)
-        self._waiting.clear()
         self._closing = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._loop.call_later(_LINGER_S, self._transport.close)
+
+    def _end_if_idle(self) -> None:
+        if self._task is None and not self._reader.is_receiving:
+            self._transport.close()

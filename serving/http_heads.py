@@ -10,9 +10,17 @@ from umbel.serving.wire import HttpRequest, Reply
 _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 
 
+WITHOUT_BODY = frozenset((204, 304))
+"""Replies with such a status end with their headers, whatever their length says."""
+
+_FRAMING = frozenset(("content-length", "transfer-encoding", "connection"))
+
+
 def split_target(url: bytes) -> tuple[str, str]:
-    """Path, with its escapes read, and query of a request's target."""
+    """Path, with its escapes read, and query of a request's target. Raises ``ValueError``."""
     target = url.decode("latin-1")
+    if target == "*":  # OPTIONS of the server itself
+        return "/", ""
     if not target.startswith("/"):  # absolute form, as a client sends it to a proxy
         split = urlsplit(target)
         return unquote(split.path), split.query
@@ -23,11 +31,17 @@ def split_target(url: bytes) -> tuple[str, str]:
 
 def reply_head(reply: Reply, request: HttpRequest, keep: bool, length: int | None) -> bytes:
     """Status line and headers. ``length`` of the body; ``None``: chunks follow, or for HTTP/1.0
-    everything until the connection ends. A status that proxies do not know becomes 502."""
+    everything until the connection ends. A status that proxies do not know becomes 502. Headers
+    of the reply that say where it ends or the connection does are left out."""
     status = reply.status if 200 <= reply.status < 600 else 502
     line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode()
-    lines = [f"{name}: {value}\r\n" for name, value in reply.headers.items()]
-    if length is not None:
+    headers = reply.headers
+    if not _FRAMING.isdisjoint(headers):
+        headers = {name: value for name, value in headers.items() if name not in _FRAMING}
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    if status in WITHOUT_BODY:
+        pass
+    elif length is not None:
         lines.append(f"content-length: {length}\r\n")
     elif not request.http_1_0:
         lines.append("transfer-encoding: chunked\r\n")

@@ -13,7 +13,14 @@ KEEP_ALIVE_S = 90.0
 keeps one: the proxy closes first, and never sends into a connection that is closing."""
 
 RECEIVE_S = 60.0
-"""Seconds without a byte from which a request that has begun is given up."""
+"""Seconds without a byte from which a request that has begun is given up with 408."""
+
+SLOWEST = 240.0
+"""Bytes a second. A request that comes more slowly on the whole, once it has taken ``RECEIVE_S``,
+is given up, too: a byte now and then does not keep a connection."""
+
+SEND_S = 60.0
+"""Seconds from which a client that reads nothing of its reply is cut off."""
 
 _SWEEP_S = 1.0
 
@@ -27,11 +34,19 @@ class HttpListener:
         *,
         keep_alive_s: float = KEEP_ALIVE_S,
         receive_s: float = RECEIVE_S,
+        slowest: float = SLOWEST,
+        send_s: float = SEND_S,
     ) -> None:
-        self._app, self._keep_alive_s, self._receive_s = app, keep_alive_s, receive_s
+        self._app, self._keep_alive_s = app, keep_alive_s
+        self._receive_s, self._slowest, self._send_s = receive_s, slowest, send_s
         self._connections: set[HttpConnection] = set()
         self._server: asyncio.AbstractServer | None = None
         self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
 
     async def start(self, listener: socket.socket) -> None:
         """Take connections from now on. Raises ``OSError`` where the address is taken."""
@@ -70,8 +85,10 @@ class HttpListener:
         now = time.monotonic()
         for connection in list(self._connections):
             unused = now - connection.last_used
-            if connection.is_receiving and unused > self._receive_s:
-                connection.time_out()
+            if connection.keeps_waiting(now, self._receive_s, self._slowest):
+                connection.refuse(408, "the request did not arrive in time")
+            elif connection.does_not_read(now, self._send_s):
+                connection.abort()
             elif connection.is_idle and unused > self._keep_alive_s:
                 connection.end()
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)

@@ -16,7 +16,8 @@ class Echo:
     body_limit = 10
 
     async def answer(self, request: HttpRequest) -> Reply:
-        return Reply(200, request.body, {"x-path": request.path, "x-query": request.query})
+        status = int(request.path[1:]) if request.path[1:].isdigit() else 200
+        return Reply(status, request.body, {"x-path": request.path, "x-query": request.query})
 
     def cancels(self, _request: HttpRequest) -> bool:
         return True
@@ -69,6 +70,13 @@ async def test_head_has_the_length_and_no_body() -> None:
     start, end = await exchange(request("HEAD"), part(b"four"))
     assert dict(start["headers"])[b"content-length"] == b"4"
     assert end["body"] == b""
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_some_replies_end_with_their_headers(status: int) -> None:
+    start, end = await exchange({**request(), "path": f"/{status}"}, part(b"four"))
+    assert (start["status"], end["body"]) == (status, b"")
+    assert b"content-length" not in dict(start["headers"])
 
 
 @pytest.mark.parametrize(

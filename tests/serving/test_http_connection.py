@@ -8,14 +8,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from umbel.serving import http_connection
+from umbel.serving import http_listener, http_requests
 from umbel.serving.http_listener import HttpListener
 from umbel.serving.wire import HttpRequest, Reply
 
 Answer = Callable[[HttpRequest], Awaitable[Reply]]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections are looked after more often than once a second."""
+    monkeypatch.setattr(http_listener, "_SWEEP_S", 0.05)
 
 
 class Echo:
@@ -41,6 +47,13 @@ class Echo:
             return Reply(200, b"", {"content-type": "text/plain"}, self._parts())
         if request.path == "/split":
             return Reply(200, b"x", {"x-told": "a\r\nset-cookie: stolen"})
+        if request.path in ("/204", "/304"):
+            return Reply(int(request.path[1:]), b"a body nevertheless", {})
+        if request.path == "/framed":
+            framing = {"content-length": "9", "transfer-encoding": "chunked", "connection": "close"}
+            return Reply(200, b"four", framing)
+        if request.path == "/large":
+            return Reply(200, bytes(50_000_000), {})
         if request.path == "/odd":
             return Reply(999, b"odd", {})
         text = f"{request.method} {request.path} {request.query} ".encode() + request.body
@@ -134,7 +147,9 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 
 
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=60), st.binary(max_size=60))
-@settings(deadline=None, max_examples=40)
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_a_request_may_come_in_any_pieces(sizes: list[int], body: bytes) -> None:
     async def check() -> None:
         async with served() as (app, _, port), connected(port) as peer:
@@ -169,7 +184,7 @@ async def test_a_chunked_body_and_expect_continue() -> None:
         ("GET / HTTP/1.0", "", False),
         ("GET / HTTP/1.0", "Connection: keep-alive\r\n", True),
         ("GET / HTTP/1.1", "Connection: close\r\n", False),
-        ("GET / HTTP/1.1", "Connection: Upgrade\r\nUpgrade: h2c\r\n", False),
+        ("GET / HTTP/1.1", "Connection: Upgrade\r\nUpgrade: h2c\r\n", True),
         ("GET / HTTP/1.1", "", True),
     ],
 )
@@ -183,6 +198,56 @@ async def test_who_wants_the_connection_closed(
         assert (told.get("connection") == "close") == (not stays_open)
         if not stays_open:
             assert await peer.reader.read() == b""
+
+
+async def test_leave_to_go_on_comes_after_the_reply_that_is_owed() -> None:
+    async with served() as (app, _, port), connected(port) as peer:
+        expecting = (
+            b"POST /c HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        )
+        await peer.send(post("/slow", b"") + expecting)
+        await until(lambda: len(app.seen) == 1)
+        app.release.set()
+        assert (await peer.reply())[2] == b"POST /slow  "
+        assert (await peer.reply())[0] == 100
+        await peer.send(b"ab")
+        assert (await peer.reply())[2] == b"POST /c  ab"
+
+
+async def test_an_error_comes_after_the_replies_that_are_owed() -> None:
+    async with served() as (app, _, port), connected(port) as peer:
+        await peer.send(post("/slow", b"") + post("/next", b"") + b"this is not http\r\n\r\n")
+        await until(lambda: len(app.seen) == 1)
+        app.release.set()
+        assert (await peer.reply())[2] == b"POST /slow  "
+        assert (await peer.reply())[2] == b"POST /next  "
+        assert (await peer.reply())[0] == 400
+        assert await peer.reader.read() == b""
+
+
+async def test_what_follows_the_last_request_spoils_nothing() -> None:
+    async with served() as (_, _, port), connected(port) as peer:
+        await peer.send(post("/last", b"", "Connection: close") + b"\r\nmore")
+        assert (await peer.reply())[2] == b"POST /last  "
+        assert await peer.reader.read() == b""
+
+
+@pytest.mark.parametrize("path", ["/204", "/304"])
+async def test_some_replies_end_with_their_headers(path: str) -> None:
+    async with served() as (_, _, port), connected(port) as peer:
+        await peer.send(post(path, b"") + post("/next", b""))
+        head = await peer.reader.readuntil(b"\r\n\r\n")
+        assert head.split()[1] == path[1:].encode()
+        assert b"content-length" not in head
+        assert (await peer.reply())[2] == b"POST /next  "
+
+
+async def test_no_header_of_a_reply_says_where_it_ends() -> None:
+    async with served() as (_, _, port), connected(port) as peer:
+        await peer.send(post("/framed", b"") + post("/next", b""))
+        _, headers, body = await peer.reply()
+        assert (headers, body) == ({"content-length": "4"}, b"four")
+        assert (await peer.reply())[2] == b"POST /next  "
 
 
 async def test_head_has_the_length_and_no_body() -> None:
@@ -199,9 +264,13 @@ async def test_head_has_the_length_and_no_body() -> None:
         (b"this is not http\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nContent-Length: nine\r\n\r\n", 400),
         (post("/", b"x" * 1001), 413),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3E9\r\n" + b"x" * 1001, 413),
-        (b"GET / HTTP/1.1\r\nX: " + b"y" * (http_connection.LARGEST_HEAD + 1), 431),
-        (b"GET /" + b"y" * (http_connection.LARGEST_HEAD + 1), 431),
+        (
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3E9\r\n"
+            + b"x" * 1001,
+            413,
+        ),
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * (http_requests.LARGEST_HEAD + 1), 431),
+        (b"GET /" + b"y" * (http_requests.LARGEST_HEAD + 1), 431),
     ],
 )
 async def test_what_is_no_request_is_told_and_the_connection_ends(data: bytes, status: int) -> None:
@@ -215,7 +284,7 @@ async def test_what_is_no_request_is_told_and_the_connection_ends(data: bytes, s
 
 async def test_a_client_that_sends_on_still_reads_why_it_was_refused() -> None:
     async with served() as (_, _, port), connected(port) as peer:
-        await peer.send(b"POST / HTTP/1.1\r\nContent-Length: 9000000\r\n\r\n")
+        await peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n")
         for _ in range(20):
             await peer.send(b"x" * 10_000)
             await asyncio.sleep(0.002)
@@ -304,6 +373,51 @@ async def test_a_request_that_does_not_arrive_is_given_up() -> None:
         await peer.send(post("/a", b"whole body")[:-3])
         assert (await peer.reply())[0] == 408
         assert app.seen == []
+
+
+async def test_a_request_that_comes_byte_by_byte_is_given_up() -> None:
+    async with served(receive_s=0.3, slowest=1000.0) as (app, _, port), connected(port) as peer:
+
+        async def dribble() -> None:
+            for byte in post("/a", b""):
+                await peer.send(bytes([byte]))
+                await asyncio.sleep(0.05)
+
+        sending = asyncio.create_task(dribble())
+        assert (await peer.reply())[0] == 408
+        assert app.seen == []
+        sending.cancel()
+
+
+async def test_what_waits_for_its_turn_is_not_late() -> None:
+    async with served(receive_s=0.2) as (app, _, port), connected(port) as peer:
+        await peer.send(post("/slow", b"") + post("/next", b"body")[:-1])
+        await asyncio.sleep(0.4)
+        app.release.set()
+        assert (await peer.reply())[2] == b"POST /slow  "
+        await peer.send(b"y")
+        assert (await peer.reply())[2] == b"POST /next  body"
+
+
+async def test_a_client_that_does_not_read_is_cut_off() -> None:
+    async with served(send_s=0.2) as (_, listener, port), connected(port) as peer:
+        await peer.send(post("/large", b""))
+        await peer.reader.readuntil(b"\r\n\r\n")
+        await until(lambda: not listener.connections)
+        with pytest.raises(asyncio.IncompleteReadError):
+            await peer.reader.readexactly(50_000_000)
+
+
+async def test_a_request_on_its_way_to_a_server_that_stops_is_answered() -> None:
+    async with served() as (_, listener, port), connected(port) as peer:
+        await peer.send(post("/a", b""))
+        await peer.reply()
+        stopping = asyncio.create_task(listener.stop(5))
+        await asyncio.sleep(0.01)
+        await peer.send(post("/b", b""))
+        status, headers, body = await peer.reply()
+        assert (status, headers["connection"], body) == (200, "close", b"POST /b  ")
+        await stopping
 
 
 async def test_an_idle_connection_is_closed() -> None:
