@@ -99,6 +99,7 @@ def _dotted(path: Path, base: Path, prefix: str) -> str:
     return ".".join((prefix, *parts) if prefix else parts)
 
 
+@functools.cache
 def imports(module: Module) -> tuple[Import, ...]:
     """All of them, also those inside functions and ``importlib.import_module("literal")``."""
     return tuple(_imports_below(module.tree, late=False))
@@ -137,7 +138,10 @@ def _is_module(name: str) -> bool:
 
 
 def _is_import_module(function: ast.expr) -> bool:
-    return ast.unparse(function) in {"importlib.import_module", "import_module", "__import__"}
+    if isinstance(function, ast.Attribute):
+        base = function.value
+        return function.attr == "import_module" and getattr(base, "id", "") == "importlib"
+    return isinstance(function, ast.Name) and function.id in {"import_module", "__import__"}
 
 
 @dataclass(frozen=True)
@@ -155,8 +159,13 @@ class Function:
         return f"{self.module.place}:{self.line} {self.name}"
 
 
-def functions(module: Module) -> Iterator[Function]:
+@functools.cache
+def functions(module: Module) -> tuple[Function, ...]:
     """Every function and method, nested ones too."""
+    return tuple(_functions(module))
+
+
+def _functions(module: Module) -> Iterator[Function]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
