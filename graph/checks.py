@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from umbel.graph.edge_types import misfit
 from umbel.graph.findings import Finding
@@ -212,9 +213,13 @@ def _models(program: Program) -> Iterator[Finding]:
     for graph in program:
         for node in graph.nodes.values():
             code = node.code
-            if not isinstance(code, ModelFile) or "://" in code.uri:
+            if not isinstance(code, ModelFile):
                 continue
-            if graph.interface == "tensors" and not Path(code.uri).exists():
+            parts = urlsplit(code.uri)
+            path = unquote(parts.path) if parts.scheme == "file" else code.uri
+            if "://" in path or graph.interface != "tensors":
+                continue
+            if not Path(path).expanduser().exists():
                 yield Finding(
                     "error",
                     "UMB-G240",

@@ -162,6 +162,8 @@ class _Builder:
             if shown
             else ("a bracket or quote is not closed before the end of the document")
         )
+        if "\t" in chunk and "start any token" in problem:
+            fix = f"indent with spaces, YAML allows no tabs: {shown[:80]!r}"
         return line, "UMB-K001", message, fix
 
     def spot(self, event: Any, depth: int) -> _Spot:

@@ -13,7 +13,7 @@ from umbel.cli import build, call, check, convert, down, k8s, plan, run, show, s
 from umbel.cli.reporting import report_error
 from umbel.graph.errors import UmbelError
 
-_FILE = "FILE is path.py, path.py:name (one graph of it), or KServe YAML."
+_FILE = "FILE is path.py, path.py:name (one graph of it), KServe YAML, or a folder of it."
 _DESCRIPTIONS = {
     "check": f"Report every mistake at once, each with file, line and a fix. {_FILE}",
     "show": f"Draw the graphs. {_FILE}",

@@ -34,5 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
     failed = has_errors(found)
     if not failed and not arguments.json:
         names = ", ".join(loaded.program.served)
-        print(f"ok: {names}")
+        print(f"ok: {names or 'nothing to serve in these files'}")
     return 1 if failed else 0

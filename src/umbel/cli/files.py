@@ -25,9 +25,14 @@ class Loaded:
 
     def or_raise(self, besides: str = "") -> Loaded:
         """Itself. Raises ``CheckFailed`` if a finding is an error, of another code than
-        ``besides``."""
+        ``besides``, and ``DeclarationError`` if there is nothing to serve."""
         if has_errors([finding for finding in self.findings if finding.code != besides]):
             raise CheckFailed(self.findings)
+        if not self.program.served:
+            raise DeclarationError(
+                "nothing to serve: expected an InferenceService, an InferenceGraph or an"
+                " @inference_graph that is not stopped, and found none in these files"
+            )
         return self
 
 
@@ -35,24 +40,37 @@ def load(files: Sequence[str]) -> Loaded:
     """Read and check all files. Raises only where a file cannot be read at all."""
     definitions: list[GraphDefinition] = []
     yaml_files: list[str] = []
-    for file in files:
+    for file in (one for named in files for one in _expanded(named)):
         if _is_yaml(file):
             yaml_files.append(file)
         elif ".py" in file:
             definitions += graphs_in(PythonFile.parse(file))
         else:
-            raise DeclarationError(f"{file}: a FILE is path.py, path.py:name, or path.yaml")
+            raise DeclarationError(
+                f"{file}: a FILE is path.py, path.py:name, path.yaml, path.json or a folder of YAML"
+            )
     findings: list[Finding] = []
     graphs: dict[GraphName, Graph] = {}
     served: list[GraphName] = []
     for definition in definitions:
         _add(definition, graphs, served, findings)
+    beside: dict[GraphName, Graph] = {}
     if yaml_files:
-        _add_yaml(yaml_files, graphs, served, findings)
+        beside = _add_yaml(yaml_files, graphs, served, findings)
     program = infer(Program(graphs, tuple(served)))
-    findings += check(program)
+    findings += check(infer(Program(graphs | beside, tuple(served))) if beside else program)
     findings.sort(key=lambda finding: (finding.place.file, finding.place.line))
     return Loaded(program, tuple(findings))
+
+
+def _expanded(file: str) -> list[str]:
+    """The YAML files right in a folder, as ``kubectl apply -f FOLDER`` takes them; else itself."""
+    if not Path(file).is_dir():
+        return [file]
+    inside = [str(path) for path in sorted(Path(file).iterdir()) if _is_yaml(str(path))]
+    if not inside:
+        raise DeclarationError(f"{file}: expected .yaml, .yml or .json files in this folder")
+    return inside
 
 
 def _is_yaml(file: str) -> bool:
@@ -95,13 +113,15 @@ def _add_yaml(
     graphs: dict[GraphName, Graph],
     served: list[GraphName],
     findings: list[Finding],
-) -> None:
+) -> dict[GraphName, Graph]:
+    """Adds what can be served; gives the graphs that only need to be checked, because an error
+    elsewhere forbids serving."""
     from umbel.k8s.translate import translate
 
     texts = []
     for file in files:
         try:
-            texts.append((file, Path(file).read_text()))
+            texts.append((file, Path(file).read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError) as error:
             raise DeclarationError(f"{file}: cannot be read: {error}") from error
     translated = translate(texts)
@@ -112,3 +132,4 @@ def _add_yaml(
         else:
             graphs[name] = graph
     served += [name for name in translated.program.served if name not in served]
+    return {n: graph for n, graph in translated.sound.graphs.items() if n not in graphs}

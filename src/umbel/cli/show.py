@@ -19,6 +19,9 @@ def add(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the picture. A graph with findings is drawn all the same."""
-    print(draw(files.load(arguments.files).program, arguments.form))
+    """Print the picture. A graph with findings is drawn all the same, if there is one."""
+    loaded = files.load(arguments.files)
+    if not loaded.program.served:
+        loaded.or_raise()
+    print(draw(loaded.program, arguments.form))
     return 0
