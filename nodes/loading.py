@@ -19,10 +19,11 @@ from umbel.graph.implementations import (
 )
 from umbel.graph.ir import Node
 from umbel.graph.value_types import ANY, Signature, ValueType
+from umbel.nodes.closing import closer
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.model_formats import FORMATS
 from umbel.nodes.model_signatures import completed
-from umbel.nodes.payload_class import payload_instance, payload_method
+from umbel.nodes.payload_class import payload_close, payload_instance, payload_method
 from umbel.nodes.streaming_node import StreamingNode
 
 
@@ -51,7 +52,9 @@ def load(node: Node, path: Path | None = None) -> LoadedNode:
         if isinstance(node.code, ModelPool):
             return _pool(node)
         if isinstance(node.code, PythonClass):
-            return _loaded(node, payload_method(node.code), None, payload_instance(node.code))
+            method = payload_method(node.code)
+            close = payload_close(node.code)
+            return _loaded(node, method, close, payload_instance(node.code))
         if isinstance(node.code, RemoteService):
             return _service(node, node.code)
         raise DeclarationError(f"{type(node.code).__name__} is loaded by a higher layer")
@@ -70,9 +73,8 @@ def _python(node: Node, code: PythonCode) -> LoadedNode:
     set_up = getattr(instance, "load", None)
     if callable(set_up) and not inspect.signature(set_up).parameters:
         set_up()
-    close = getattr(instance, "close", None)
     method = _by_name(getattr(instance, code.method))
-    return _loaded(node, method, close if callable(close) else None, instance)
+    return _loaded(node, method, closer(instance), instance)
 
 
 def _loaded(

@@ -51,12 +51,20 @@ def array_from_list(
     dtype, and null (unless ``null_is_nan`` and the dtype is floating).
     """
     shape, flat, kinds = _flatten(value, what)
+    if not kinds <= _PLAIN and kinds & _PLAIN:
+        flat = [item.item() if _is_scalar(item) else item for item in flat]
+        kinds = set(map(type, flat))
     if not kinds <= _PLAIN:
         return _stack(shape, flat, dtype, what)
     if keep_integers and dtype is None and kinds == {int}:
         dtype = "uint64" if max(flat) >= 2**63 else "int64"
     array = _convert(shape, flat, kinds, dtype, what, null_is_nan)
     return array.reshape(shape)
+
+
+def _is_scalar(item: Any) -> bool:
+    """A number or text of numpy's: beside Python's own it is the same thing."""
+    return isinstance(item, np.generic) or (isinstance(item, np.ndarray) and not item.ndim)
 
 
 def _flatten(

@@ -15,10 +15,13 @@ from typing import Any
 
 from umbel.graph.errors import DeclarationError, NotImplementedHere
 from umbel.graph.implementations import PythonClass
+from umbel.nodes.closing import KSERVE, closer
 from umbel.nodes.openai_methods import offered
 from umbel.nodes.request_context import current_request
 
 _instances: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+_users: dict[str, int] = {}
+"""Nodes that call an object, by its key: of those that can be closed."""
 
 _OPTIONAL = ("preprocess", "postprocess")
 
@@ -46,9 +49,34 @@ def payload_method(code: PythonClass) -> Callable[..., Any]:
     return call
 
 
+def payload_close(code: PythonClass) -> Callable[[], Any] | None:
+    """What one node calls when it ends. The object is closed with the last of its nodes, by its
+    ``close``, ``aclose`` or KServe's ``stop``; ``None`` where it has none of them."""
+    instance, key = payload_instance(code), _key(code)
+    close = closer(instance, KSERVE)
+    if close is None:
+        return None
+    ending = close
+    _users[key] = _users.get(key, 0) + 1
+
+    def left() -> Any:
+        _users[key] -= 1
+        if _users[key]:
+            return None
+        del _users[key]
+        _instances.pop(key, None)
+        return ending()
+
+    return left
+
+
+def _key(code: PythonClass) -> str:
+    return f"{code.reference} {code.folder} {sorted(code.kwargs.items())!r}"
+
+
 def payload_instance(code: PythonClass) -> Any:
     """The object of the class, built if no node has yet."""
-    key = f"{code.reference} {code.folder} {sorted(code.kwargs.items())!r}"
+    key = _key(code)
     instance = _instances.get(key)
     if instance is None:
         instance = _build(code)

@@ -84,7 +84,12 @@ def _source(repo: str, url: str, place: Place) -> str:
     """The folder or URL that features come from; a relative folder is relative to the file."""
     if repo and not Path(repo).is_absolute() and place.file:
         return str(Path(place.file).resolve().parent / repo)
-    return repo or (url if "://" in url else f"http://{url}")
+    return repo or server_url(url)
+
+
+def server_url(address: str) -> str:
+    """``feast:6566`` is one over HTTP."""
+    return (address if "://" in address else f"http://{address}").rstrip("/")
 
 
 def _wanted(

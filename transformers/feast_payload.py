@@ -16,7 +16,7 @@ import numpy as np
 
 from umbel.graph.errors import DeclarationError, InvalidInput, NotReady
 from umbel.transformers.entity_rows import Columns
-from umbel.transformers.feast_features import Wanted
+from umbel.transformers.feast_features import Wanted, server_url
 from umbel.transformers.feature_enricher import FeatureEnricher
 from umbel.transformers.feature_policies import Policies
 from umbel.transformers.feature_source import Field
@@ -56,7 +56,7 @@ class FeastTransformer:
         if feast_serving_url and not names:
             raise DeclarationError("a Feast transformer needs --entity_id_name driver_id")
         self._v2 = protocol in ("v2", "grpc-v2")
-        where = feast_repo or _url(feast_serving_url)
+        where = feast_repo or server_url(feast_serving_url)
         keys = tuple(Field(name) for name in names)
         source = Wanted(where, feature_service or refs, keys, full_names=True).source()
         ages = {"": _number("max_age_s", max_age_s)} if max_age_s else {}
@@ -68,6 +68,10 @@ class FeastTransformer:
     def load(self) -> None:
         """Connect, and check names. Raises DeclarationError."""
         self._enricher.open()
+
+    async def close(self) -> None:
+        """Release the store: umbel calls this when the service ends."""
+        await self._enricher.close()
 
     async def preprocess(self, payload: Any) -> Any:
         """A V1 or V2 request of entity ids → the predictor's request. Raises InvalidInput."""
@@ -120,10 +124,6 @@ def _flat(data: Any) -> list[Any]:
 
 def _words(value: Words) -> tuple[str, ...]:
     return tuple(value.split()) if isinstance(value, str) else tuple(value)
-
-
-def _url(address: str) -> str:
-    return address if "://" in address else f"http://{address}"
 
 
 def _defaults(pairs: Sequence[str]) -> dict[str, float]:

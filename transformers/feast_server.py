@@ -54,7 +54,7 @@ class FeastServer:
         *,
         full_names: bool,
     ) -> None:
-        self._url = (url if "://" in url else f"http://{url}").rstrip("/")
+        self._url = url
         self._keys, self._request_fields = tuple(keys), tuple(request_fields)
         self._body: dict[str, Any] = {"full_feature_names": full_names}
         self._body["feature_service" if isinstance(features, str) else "features"] = features

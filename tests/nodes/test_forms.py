@@ -240,3 +240,24 @@ def test_dataframe() -> None:
     assert convert(frame, ValueType("list"), "x") == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
     with pytest.raises(InvalidInput):
         convert({"a": [1], "b": [1, 2]}, wanted, "x")
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "expected"),
+    [
+        ([0.5, np.float32(1.5), np.int64(3), 4], None, [0.5, 1.5, 3.0, 4.0]),
+        ([[np.float32(2), 1.0], (3.5, np.float64(1))], "float32", [[2.0, 1.0], [3.5, 1.0]]),
+        ([np.int64(2), 1, np.array(4)], "int64", [2, 1, 4]),
+        ([True, np.bool_(False)], None, [True, False]),
+        (["a", np.str_("b")], "str", ["a", "b"]),
+    ],
+)
+def test_numpys_numbers_among_pythons_own(value: Any, dtype: str | None, expected: Any) -> None:
+    assert convert(value, ValueType("ndarray", dtype), "x").tolist() == expected
+
+
+def test_numpys_numbers_among_others_are_checked_as_well() -> None:
+    with pytest.raises(InvalidInput, match=r"whole number \(int8\) at \[1\]"):
+        convert([1, np.float32(1.5)], ValueType("ndarray", "int8"), "x")
+    with pytest.raises(InvalidInput, match=r"\[1\]"):
+        convert([1.5, np.bool_(True)], ValueType("ndarray", "float64"), "x")
