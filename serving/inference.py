@@ -25,10 +25,12 @@ from umbel.serving.protocols import binding, results, v1, v2
 from umbel.serving.protocols.cloudevents import decode_cloudevent, encode_cloudevent
 from umbel.serving.protocols.json_bodies import encode_json
 from umbel.serving.protocols.payload import InferRequest, InferResponse
-from umbel.serving.protocols.v2_reading import HEADER_LENGTH
+from umbel.serving.protocols.v2_reading import HEADER_LENGTH, split_body
 from umbel.serving.wire import JSON, Reply, WireRequest
 
 _JSON_TYPE = JSON["content-type"]
+
+_LENGTH = HEADER_LENGTH.lower()
 
 
 async def run_graph(
@@ -95,14 +97,16 @@ class Inference:
 
     async def infer(self, request: WireRequest) -> Reply:
         """V2 ``infer``, JSON with or without binary tensors."""
-        content_type = request.headers.get("content-type", "")
-        length = request.headers.get("inference-header-content-length")
-        parsed = v2.decode_infer_request(request.body, content_type, length)
+        return await self._infer(request, *_v2_parts(request))
+
+    async def _infer(
+        self, request: WireRequest, document: dict[str, Any], binary: memoryview
+    ) -> Reply:
+        parsed = v2.read_infer_request(document, binary)
         if self.interface == "payload":
-            plain = v1.parse_json(request.body) if length is None else None
-            if plain is None:
+            if _LENGTH in request.headers:
                 raise NotImplementedHere("this model takes V2 requests as plain JSON only")
-            result = await self.run({self._port(): plain}, request.context)
+            result = await self.run({self._port(): document}, request.context)
             return await payload_reply(result, request, self.name)
         response = await self.infer_tensors(parsed, request.context)
         body, headers = v2.encode_infer_response(response, parsed)
@@ -118,7 +122,7 @@ class Inference:
                 result, self.signature, model_name=self.model, id=request.id or context.id
             )
         body, headers = v2.encode_infer_request(request)
-        if HEADER_LENGTH.lower() in headers:
+        if _LENGTH in headers:
             raise NotImplementedHere("this model takes V2 requests as plain JSON only")
         if self.interface == "payload":
             reply = whole(await self.run({self._port(): v1.parse_json(body)}, context))
@@ -135,12 +139,12 @@ class Inference:
 
     async def call(self, request: WireRequest) -> Reply:
         """``POST /NAME``: a V1 or V2 body, or the graph's inputs by name as one JSON object."""
-        if "inference-header-content-length" in request.headers:
+        if _LENGTH in request.headers:
             return await self.infer(request)
         parsed = v1.parse_json(request.body)
         if isinstance(parsed, dict):
             if _looks_like_v2(parsed):
-                return await self.infer(request)
+                return await self._infer(request, parsed, memoryview(b""))
             if ("instances" in parsed or "inputs" in parsed) and not self._named(parsed):
                 return await self._predict(request, document=parsed)
         inputs = self._by_name(parsed)
@@ -178,6 +182,12 @@ class Inference:
             return {}
         expected = f"expected a JSON object with keys {listing(names)}"
         raise InvalidInput(f"{expected}, got {describe(parsed)}")
+
+
+def _v2_parts(request: WireRequest) -> tuple[dict[str, Any], memoryview]:
+    """The JSON of a V2 request, and the binary data behind it. Raises InvalidInput."""
+    kind = request.headers.get("content-type", "")
+    return split_body(request.body, kind, request.headers.get(_LENGTH))
 
 
 def _looks_like_v2(parsed: dict[str, Any]) -> bool:

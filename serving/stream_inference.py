@@ -56,13 +56,13 @@ class StreamInference(Inference):
         body = results.v1_body(await stream.rest(), self._whole, parsed)
         return Reply(200, body, dict(JSON))
 
-    async def infer(self, request: WireRequest) -> Reply:
-        """V2 ``infer``: a response for each item as an event, or one with all of them."""
+    async def _infer(
+        self, request: WireRequest, document: dict[str, Any], binary: memoryview
+    ) -> Reply:
+        """A response for each item as an event, or one with all of them."""
         if not server_sent_events.accepted(request.headers):
-            return await super().infer(request)
-        length = request.headers.get("inference-header-content-length")
-        kind = request.headers.get("content-type", "")
-        parsed = v2.decode_infer_request(request.body, kind, length)
+            return await super()._infer(request, document, binary)
+        parsed = v2.read_infer_request(document, binary)
         in_json = replace(
             parsed,
             outputs=tuple(replace(one, binary=False) for one in parsed.outputs),

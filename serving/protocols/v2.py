@@ -7,7 +7,7 @@ response is read as NaN; in a request null is a mistake. Binary data keeps every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ Headers = dict[str, str]
 JSON_TYPE = "application/json"
 BINARY_TYPE = "application/octet-stream"
 
+_NO_BINARY_DATA = memoryview(b"")
+
 
 def decode_infer_request(
     body: bytes, content_type: str = "", inference_header_content_length: str | None = None
@@ -47,7 +49,13 @@ def decode_infer_request(
     ``application/octet-stream`` is refused, as in KServe, and anything else is JSON (Triton's
     client sends no content type at all).
     """
-    parsed, tail = split_body(body, content_type, inference_header_content_length)
+    return read_infer_request(*split_body(body, content_type, inference_header_content_length))
+
+
+def read_infer_request(
+    parsed: Mapping[str, Any], tail: memoryview = _NO_BINARY_DATA
+) -> InferRequest:
+    """The request in parsed JSON, with the binary data behind it. Raises InvalidInput."""
     parameters = read_parameters(parsed.get("parameters"), "request")
     return InferRequest(
         inputs=read_tensors(parsed.get("inputs"), "inputs", tail),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from loopback_server import planned
@@ -16,6 +18,7 @@ from umbel.nodes.request_context import RequestContext
 from umbel.serving.graph_host import GraphHost
 from umbel.serving.protocols.datatypes import tensor_of
 from umbel.serving.protocols.payload import InferRequest
+from umbel.serving.wire import WireRequest
 
 
 @predictor
@@ -63,3 +66,17 @@ async def test_an_answer_that_is_no_v2_response_is_the_models_fault(inference: A
 async def test_what_json_cannot_hold_is_refused(inference: Any) -> None:
     with pytest.raises(NotImplementedHere, match="plain JSON only"):
         await ask(inference, [1], "float16")
+
+
+@pytest.mark.parametrize("verb", ["call", "infer"])
+async def test_a_body_is_parsed_once(
+    inference: Any, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = [{"name": "x", "shape": [2], "datatype": "FP64", "data": [1, 2.5]}]
+    body = json.dumps({"inputs": tensors}).encode()
+    parsed: list[Any] = []
+    loads = orjson.loads
+    monkeypatch.setattr(orjson, "loads", lambda text: [parsed.append(text), loads(text)][1])
+    reply = await getattr(inference, verb)(WireRequest("POST", "", body, {}, RequestContext()))
+    assert loads(reply.body)["outputs"][0]["data"] == [3.5]
+    assert len(parsed) == 1
