@@ -56,7 +56,7 @@ format: $(TO_TEST)
 
 # Remove everything that was made, .venv and trained models included
 clean:
-	rm -rf $(VENV) $(PEERS) $(KSERVE) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(KSERVE) .azurite build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf src/*.egg-info examples/*/models examples/*/feature_repo/data benchmarks/models
 	find graph nodes transformers explainers serving k8s src tests examples \
 		-name __pycache__ -type d -prune -exec rm -rf {} +
@@ -90,6 +90,8 @@ $(TO_TEST): pyproject.toml constraints.txt $(MADE)
 		$(MAKE) --no-print-directory apt PACKAGES=redis-server
 	@command -v docker-registry >/dev/null || \
 		$(MAKE) --no-print-directory apt PACKAGES=docker-registry
+	@test -e .azurite/node_modules || ! command -v npm >/dev/null || \
+		npm install --silent --no-audit --no-fund --prefix .azurite azurite@3.35.0
 	@touch $@ $(TO_RUN)
 
 $(TO_BENCH): pyproject.toml constraints.txt $(MADE)
@@ -112,7 +114,8 @@ $(KSERVE)/.made: $(MADE)
 
 # System packages, only where one is missing: Debian keeps Python's venv module in a package of
 # its own, LightGBM needs the OpenMP library, the shared cache's tests a Redis, and those of models
-# in images a registry.
+# in images a registry. Azurite, Microsoft's emulator of its blob storage, comes from npm where
+# there is one: without it these tests are skipped.
 .PHONY: apt
 apt:
 	@command -v apt-get >/dev/null || { echo "please install: $(PACKAGES)" >&2; exit 1; }

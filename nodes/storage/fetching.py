@@ -33,7 +33,8 @@ def fetch(uri: str, *, policy: UrlPolicy | None = None, cache: ModelCache | None
     if location.store == "file":
         allowed.check_file(uri)
         return _local(location, stored)
-    key = hashlib.sha256(f"{location.address.rstrip('/')}\n{location.sha256}".encode()).hexdigest()
+    named = (location.address.rstrip("/"), location.sha256, location.account)
+    key = hashlib.sha256("\n".join(named).encode()).hexdigest()
     with stored.locked(key) as partial:
         known = stored.known(key)
         pinned = location.store == "oci" and image_name(location.address).pinned

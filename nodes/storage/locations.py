@@ -6,10 +6,10 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from umbel.graph.errors import DeclarationError
 from umbel.nodes.storage.image_names import image_name
@@ -26,6 +26,9 @@ _OBJECT_STORES = {
 }  # fmt: skip
 _IMAGES = ("oci", "oci+fetch", "oci+native")  # KServe's ways to read the same thing
 _AZURE = re.compile(r"([a-z0-9]{3,24})\.(blob\.core\.windows\.net|z\d+\.blob\.storage\.azure\.net)")
+_LAKE = re.compile(
+    r"(?P<container>[^@/]+)@(?P<account>[a-z0-9]{3,24})\.(?:dfs|blob)\.core\.windows\.net/(?P<path>.*)"
+)
 _ELSEWHERE = {
     "git": "clone the repository and give its path",
     "modelscope": "download it with modelscope and give its path",
@@ -37,7 +40,8 @@ PVC_ROOT = "UMBEL_PVC_ROOT"
 @dataclass(frozen=True)
 class Location:
     """``address`` is a path, a URL, or what fsspec takes; ``protocol`` is fsspec's name.
-    ``shown`` is for messages: without passwords, signatures or tokens."""
+    ``shown`` is for messages: without passwords, signatures or tokens. ``account`` and ``host``
+    belong to the address where a store has several; ``token`` is a signature out of it."""
 
     store: Store
     address: str
@@ -45,6 +49,8 @@ class Location:
     protocol: str = ""
     account: str = ""
     sha256: str = ""
+    host: str = ""
+    token: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
@@ -76,6 +82,10 @@ def locate(uri: str) -> Location:
     if scheme in _IMAGES:
         return _image(f"oci://{rest}", fragment)
     protocol = _OBJECT_STORES.get(scheme)
+    lake = _LAKE.fullmatch(rest) if protocol == "abfs" else None
+    if lake:
+        address = f"abfs://{lake['container']}/{lake['path']}"
+        return Location("fsspec", address, address, "abfs", lake["account"], fragment)
     if protocol is not None:
         plain = f"{protocol}://{rest}"
         return Location("fsspec", plain, _shown(plain), protocol, sha256=fragment)
@@ -104,9 +114,10 @@ def storage_config(environ: Mapping[str, str]) -> dict[str, Any]:
 def _web(url: str, sha256: str) -> Location:
     parts = urlsplit(url)
     azure = _AZURE.fullmatch(parts.hostname or "")
-    if azure and not parts.query:  # a query is a signature: an ordinary download
+    if azure and _lists(parts.query):
         address = f"abfs://{unquote(parts.path).lstrip('/')}"
-        return Location("fsspec", address, url, "abfs", azure[1], sha256)
+        host = str(parts.hostname)
+        return Location("fsspec", address, _shown(url), "abfs", azure[1], sha256, host, parts.query)
     if not parts.hostname or not parts.path.strip("/") or parts.path.endswith("/"):
         raise DeclarationError(
             f"{_shown(url)!r} names no file: over http one file is downloaded, a model or an "
@@ -125,6 +136,13 @@ def _image(address: str, sha256: str) -> Location:
             "#sha256=…"
         )
     return Location("oci", address, address, "oci", named.host)
+
+
+def _lists(query: str) -> bool:
+    """Whether a blob address may be listed: a signature for one blob (``sr=b``) is good for an
+    ordinary download only, and so is a query that is no signature."""
+    asked = parse_qs(query)
+    return not query or ("sig" in asked and asked.get("sr", [""])[0] not in ("b", "bv", "bs"))
 
 
 def _shown(url: str) -> str:

@@ -132,8 +132,10 @@ def _connected(location: Location, environ: Mapping[str, str]) -> Any:
 
 def _found(store: Any, root: str) -> dict[str, dict[str, Any]]:
     """The files under ``root``, or ``root`` itself: some stores list folders only."""
-    listed: dict[str, dict[str, Any]] = store.find(root, detail=True)
-    found = {
+    listed = store.find(root, detail=True)
+    if not isinstance(listed, dict):  # adlfs answers with a list where the root is one file
+        listed = {}
+    found: dict[str, dict[str, Any]] = {
         name: about
         for name, about in listed.items()
         if about.get("type") != "directory" and not name.endswith("/")
@@ -208,9 +210,15 @@ def _unreadable(location: Location, error: Exception) -> DeclarationError:
     kind = type(error).__name__
     if isinstance(error, FileNotFoundError):
         return NothingThere(f"there is nothing at {location.shown}: is the address right?")
-    if isinstance(error, PermissionError) or "Credentials" in kind:
+    denied = isinstance(error, PermissionError) or "Credentials" in kind or "Authentication" in kind
+    if denied or getattr(error, "status_code", 0) in (401, 403):
         return DeclarationError(
-            f"{location.shown} may not be read ({error}): set the store's credentials in the "
-            "environment, or name a secret with them in the service"
+            f"{location.shown} may not be read ({_first_line(error)}): set the store's "
+            "credentials in the environment, or name a secret with them in the service"
         )
-    return DeclarationError(f"{location.shown} cannot be read: {kind}: {error}")
+    return DeclarationError(f"{location.shown} cannot be read: {kind}: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    """Azure's errors carry the whole answer."""
+    return str(error).partition("\n")[0].strip() or type(error).__name__

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from umbel.graph.errors import DeclarationError
+from umbel.nodes.storage.azure_options import azure_options
 from umbel.nodes.storage.locations import Location, storage_config
 
 _TRUE = ("1", "true", "yes")
@@ -27,7 +28,7 @@ def store_options(location: Location, environ: Mapping[str, str]) -> dict[str, A
     if location.protocol == "s3":
         return _s3({**_as_variables(storage_config(environ)), **environ})
     if location.protocol == "abfs":
-        return _azure(location, environ)
+        return azure_options(location, environ)
     if location.protocol == "gs":
         return _google(storage_config(environ), environ)
     if location.protocol == "hf":
@@ -78,26 +79,6 @@ def _s3(environ: Mapping[str, str]) -> dict[str, Any]:
         config["s3"] = {"addressing_style": "virtual"}
     if environ.get("S3_USE_ACCELERATE", "").lower() in _TRUE:
         config["s3"] = {"use_accelerate_endpoint": True}
-    return options
-
-
-def _azure(location: Location, environ: Mapping[str, str]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    account = location.account or environ.get("AZURE_STORAGE_ACCOUNT_NAME", "")
-    if account:
-        options["account_name"] = account
-    key = environ.get("AZURE_STORAGE_ACCESS_KEY") or environ.get("AZURE_STORAGE_ACCOUNT_KEY")
-    service = {
-        "tenant_id": environ.get("AZURE_TENANT_ID") or environ.get("AZ_TENANT_ID"),
-        "client_id": environ.get("AZURE_CLIENT_ID") or environ.get("AZ_CLIENT_ID"),
-        "client_secret": environ.get("AZURE_CLIENT_SECRET") or environ.get("AZ_CLIENT_SECRET"),
-    }
-    if key:
-        options["account_key"] = key
-    elif all(service.values()):
-        options.update(service)
-    else:
-        options["anon"] = environ.get("AZURE_STORAGE_ANON", "").lower() in _TRUE or None
     return options
 
 

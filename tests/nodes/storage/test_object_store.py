@@ -176,12 +176,6 @@ def test_what_kserve_s_variables_mean() -> None:
     assert old["client_kwargs"]["endpoint_url"] == "http://minio:9000"
     with pytest.raises(DeclarationError, match="STORAGE_CONFIG is no JSON object"):
         store_options(s3, {"STORAGE_CONFIG": "{"})
-    blob = locate("https://account.blob.core.windows.net/container/models/m")
-    assert (blob.protocol, blob.address) == ("abfs", "abfs://container/models/m")
-    assert store_options(blob, {"AZURE_STORAGE_ACCESS_KEY": "k"}) == {
-        "account_name": "account",
-        "account_key": "k",
-    }
     assert locate("hf://owner/model:main").address == "hf://owner/model@main"
 
 
