@@ -15,6 +15,7 @@ from umbel.k8s.resources.storage_objects import Secret
 from umbel.k8s.resources.storage_secrets import (
     DEFAULT_ACCOUNT,
     GCS_KEY,
+    HDFS_KEY,
     HEADERS_KEY,
     HOST_KEY,
     LOGINS_KEY,
@@ -31,6 +32,7 @@ from umbel.k8s.resources.storage_secrets import (
 
 GCS_FOLDER = "/var/secrets/gcs"
 
+HDFS_FOLDER = "/var/secrets/kserve-hdfscreds"
 LOGINS_FOLDER = "/var/secrets/registry"
 
 _CLAIM = re.compile(r"pvc://([^/\s]+)")
@@ -70,7 +72,7 @@ def _of_one(secret: Resource[Secret]) -> Iterable[Object]:
 def secret_volumes(
     loaded: Loaded, namespace: str, pod: Mapping[str, Any]
 ) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
-    """Volumes and mounts: a Google account's key file, the logins of pull secrets for ``oci://``
+    """Volumes and mounts: a Google account's key file, HDFS settings, the logins of pull secrets for ``oci://``
     URIs, and the claims of ``pvc://`` URIs, where KServe mounts them."""
     volumes: list[Object] = []
     mounts: list[Object] = []
@@ -78,6 +80,11 @@ def secret_volumes(
         if GCS_KEY in _keys(secret) and not mounts:
             volumes.append({"name": "gcs-key", "secret": {"secretName": secret.name}})
             mounts.append({"name": "gcs-key", "mountPath": GCS_FOLDER, "readOnly": True})
+    for secret in _secrets(loaded, namespace, pod):
+        if HDFS_KEY in _keys(secret):
+            volumes.append({"name": "hdfs-secret", "secret": {"secretName": secret.name}})
+            mounts.append({"name": "hdfs-secret", "mountPath": HDFS_FOLDER, "readOnly": True})
+            break
     if pulls := _pull_secrets(loaded, namespace, pod):
         sources = [_logins(name, number) for number, name in enumerate(pulls)]
         volumes.append({"name": "registry-logins", "projected": {"sources": sources}})

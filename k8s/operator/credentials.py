@@ -19,6 +19,8 @@ from umbel.k8s.resources.storage_secrets import (
     DEFAULT_ACCOUNT,
     GCS_KEY,
     HEADERS_KEY,
+    HDFS_KEY,
+    HDFS_KEYS,
     HOST_KEY,
     LOGINS_KEY,
     STORAGE_SECRET,
@@ -153,6 +155,8 @@ def _variables(secret: Raw) -> dict[str, str]:
     if values.get(HOST_KEY) and HEADERS_KEY in values:
         found[headers_variable(values[HOST_KEY])] = values[HEADERS_KEY]
     found |= {key: value for key, value in values.items() if key.endswith("-headers")}
+    if HDFS_KEY in values:
+        found |= {key: values[key] for key in HDFS_KEYS if key in values}
     return found | annotation_variables(secret["metadata"].get("annotations") or {})
 
 

@@ -38,6 +38,10 @@ VARIABLES: Mapping[str, str] = {
 }
 """Key of a Secret → the variable that the storage library reads."""
 
+HDFS_KEY = "HDFS_NAMENODE"
+HDFS_KEYS = ("HDFS_NAMENODE", "USER_PROXY", "HDFS_ROOTPATH", "TLS_SKIP_VERIFY", "HEADERS")
+"""Keys of a Secret for Hadoop's file system; its certificates and keytab are files."""
+
 LOGINS_KEY = ".dockerconfigjson"
 """Key of a pull secret, which holds logins of registries."""
 

@@ -7,9 +7,11 @@ was, if the store says that it is still the same file.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,10 +21,12 @@ from urllib.parse import urljoin, urlsplit
 
 from umbel.graph.errors import DeclarationError, MissingExtra, UmbelError
 from umbel.nodes.storage import free_space
+from umbel.nodes.storage.hadoop_options import NATIVE, extra_headers, keytab, with_name_node
 from umbel.nodes.storage.locations import Location
 from umbel.nodes.storage.progress import Progress
 from umbel.nodes.storage.store_options import store_options
 from umbel.nodes.storage.url_policy import UrlPolicy
+from umbel.nodes.storage.web_opening import TIMEOUT_S
 
 AT_ONCE = 4
 _BLOCK = 16 << 20
@@ -67,12 +71,13 @@ class Listing:
 
 def look(location: Location, policy: UrlPolicy, environ: Mapping[str, str] = os.environ) -> Listing:
     """What lies there now. Raises DeclarationError if nothing does or it may not be read."""
+    location = with_name_node(location, environ)
     host = urlsplit(location.address).hostname
     if location.protocol in ("hdfs", "webhdfs") and host:
         policy.check_host(host, urlsplit(location.address).port or 0)
     store = _connected(location, environ)
     if location.protocol == "webhdfs":
-        _check_redirects(store, policy)
+        _prepare(store, policy, environ)
     root = str(store._strip_protocol(location.address)).rstrip("/")
     try:
         found = _found(store, root)
@@ -123,10 +128,18 @@ def _connected(location: Location, environ: Mapping[str, str]) -> Any:
         import fsspec
 
         options = store_options(location, environ)
+        if "kerb_kwargs" in options and keytab(environ):
+            os.environ.setdefault("KRB5_CLIENT_KTNAME", keytab(environ))
         return fsspec.filesystem(location.protocol, skip_instance_cache=True, **options)
     except ImportError as error:
+        if error.name == "requests_kerberos":
+            raise DeclarationError(
+                f"{location.shown} wants Kerberos: pip install requests-kerberos"
+            ) from error
         raise MissingExtra(location.shown, error.name or library, extra) from error
     except (OSError, ValueError) as error:
+        if location.protocol == "hdfs" and re.search("libhdfs|libjvm", str(error)):
+            raise DeclarationError(f"{location.shown} cannot be read: {NATIVE}") from error
         raise _unreadable(location, error) from error
 
 
@@ -149,8 +162,9 @@ def _found(store: Any, root: str) -> dict[str, dict[str, Any]]:
     return {root: about} if about.get("type") == "file" else found
 
 
-def _check_redirects(store: Any, policy: UrlPolicy) -> None:
-    """A name node sends its readers on to data nodes: each is an address like the first."""
+def _prepare(store: Any, policy: UrlPolicy, environ: Mapping[str, str]) -> None:
+    """A name node sends its readers on to data nodes: each is an address like the first. Of one
+    that says nothing, fsspec would wait for ever."""
 
     def check(reply: Any, *args: Any, **kwargs: Any) -> None:
         if reply.is_redirect:
@@ -158,6 +172,8 @@ def _check_redirects(store: Any, policy: UrlPolicy) -> None:
             policy.check_host(parts.hostname or "", parts.port or 80)
 
     store.session.hooks["response"].append(check)
+    store.session.headers.update(extra_headers(environ))
+    store.session.request = functools.partial(store.session.request, timeout=TIMEOUT_S)
 
 
 def _described(name: str, root: str, about: Mapping[str, Any]) -> StoredFile:

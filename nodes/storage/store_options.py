@@ -11,10 +11,10 @@ import base64
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from umbel.graph.errors import DeclarationError
 from umbel.nodes.storage.azure_options import azure_options
+from umbel.nodes.storage.hadoop_options import hadoop_options
 from umbel.nodes.storage.locations import Location, storage_config
 
 _TRUE = ("1", "true", "yes")
@@ -35,7 +35,7 @@ def store_options(location: Location, environ: Mapping[str, str]) -> dict[str, A
         named = {"token": "HF_TOKEN", "endpoint": "HF_ENDPOINT"}
         return {key: environ[name] for key, name in named.items() if environ.get(name)}
     if location.protocol in ("hdfs", "webhdfs"):
-        return {**_host(location), **_hadoop(storage_config(environ))}
+        return hadoop_options(location, environ)
     return {}
 
 
@@ -101,15 +101,3 @@ def _google(config: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, 
         raise DeclarationError(
             f"STORAGE_CONFIG: base64_service_account is no JSON in base64: {error}"
         ) from None
-
-
-def _host(location: Location) -> dict[str, Any]:
-    """The name node, which is part of the address."""
-    parts = urlsplit(location.address)
-    found: dict[str, Any] = {"host": parts.hostname or "default"}
-    return {**found, "port": parts.port} if parts.port else found
-
-
-def _hadoop(config: Mapping[str, Any]) -> dict[str, Any]:
-    named = {"user_name": "user", "user_proxy": "proxy_to", "kerberos_principal": "kerberos"}
-    return {named[key]: value for key, value in config.items() if key in named and value}

@@ -22,7 +22,7 @@ spec:
 apiVersion: v1
 kind: ServiceAccount
 metadata: {name: reader}
-secrets: [{name: s3}, {name: web}, {name: gcs}]
+secrets: [{name: s3}, {name: web}, {name: gcs}, {name: hdfs}]
 ---
 apiVersion: v1
 kind: Secret
@@ -40,6 +40,11 @@ apiVersion: v1
 kind: Secret
 metadata: {name: gcs}
 stringData: {gcloud-application-credentials.json: "{}"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: hdfs}
+stringData: {HDFS_NAMENODE: "http://TOPSECRET:9870"}
 """
 
 
@@ -88,6 +93,8 @@ def test_pull_secrets_sign_in_to_the_registry_of_a_model() -> None:
     found = render_texts([("a.yaml", text)], RenderOptions())
     (ray,) = [one for one in found.objects if one["kind"] == "RayService"]
     pod = ray["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["template"]["spec"]
+    places = {one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+    assert {"/var/secrets/kserve-hdfscreds", "/var/secrets/registry"} <= places
     (logins,) = [one for one in pod["volumes"] if one["name"] == "registry-logins"]
     assert [one["secret"]["name"] for one in logins["projected"]["sources"]] == ["quay", "hub"]
     assert {"name": "UMBEL_REGISTRY_AUTH", "value": "/var/secrets/registry"} in (

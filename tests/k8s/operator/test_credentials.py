@@ -40,14 +40,16 @@ def test_every_kind_of_secret() -> None:
         "s3": ({"awsAccessKeyID": "id"}, {"serving.kserve.io/s3-endpoint": "minio:9000"}),
         "web": ({"https-host": "models.example", "headers": "a: b"}, {}),
         "gcs": ({"gcloud-application-credentials.json": "{}"}, {}),
+        "hdfs": ({"HDFS_NAMENODE": "http://nn:9870", "KERBEROS_KEYTAB": "k"}, {}),
     }
     spec = {"predictor": {"serviceAccount": "reader"}}
-    found = environment(world({"reader": ["s3", "web", "gcs"]}, secrets), NAMESPACE, spec)
+    found = environment(world({"reader": ["s3", "web", "gcs", "hdfs"]}, secrets), NAMESPACE, spec)
     assert found == {
         "AWS_ACCESS_KEY_ID": "id",
         "AWS_ENDPOINT_URL": "https://minio:9000",
         "models.example-headers": "a: b",
         "UMBEL_GOOGLE_KEY": "{}",
+        "HDFS_NAMENODE": "http://nn:9870",
     }
     assert accounts_of(spec) == {"reader"}
 

@@ -14,6 +14,7 @@ from store_servers import Store
 from umbel.graph.errors import DeclarationError
 from umbel.nodes.storage import object_store
 from umbel.nodes.storage.fetching import fetch
+from umbel.nodes.storage.hadoop_options import with_name_node
 from umbel.nodes.storage.locations import locate
 from umbel.nodes.storage.store_options import store_options
 from umbel.nodes.storage.url_policy import ForbiddenUrl, UrlPolicy
@@ -92,6 +93,60 @@ def test_webhdfs(hdfs: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fetch(f"webhdfs://127.0.0.1:{hdfs.port}/models/iris/v/a.txt").read_bytes() == b"a"
     with pytest.raises(DeclarationError, match="there is nothing at"):
         fetch(f"webhdfs://127.0.0.1:{hdfs.port}/models/none")
+
+
+@pytest.mark.parametrize("scheme", ["hdfs", "webhdfs"])
+@pytest.mark.parametrize("where", ["folder", "spec"])
+def test_kserve_s_hdfs_secret(
+    hdfs: Store, scheme: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Secret names the name node and the folder that addresses begin in."""
+    hdfs.files |= {"/team/user/me/iris/model.ubj": BIG}
+    secret = {
+        "HDFS_NAMENODE": f"http://127.0.0.1:{hdfs.port};http://127.0.0.1:9",
+        "HDFS_ROOTPATH": "/team",
+        "USER_PROXY": "ann",
+        "HEADERS": '{"Authorization": "Token t"}',
+        "TLS_SKIP_VERIFY": "true",
+    }
+    if where == "spec":
+        monkeypatch.setenv("STORAGE_CONFIG", json.dumps({"type": scheme, **secret}))
+    else:
+        for name, value in secret.items():
+            (tmp_path / name).write_text(f"{value}\n")
+        monkeypatch.setenv("HDFS_SECRET_DIR", str(tmp_path))
+    assert contents(fetch(f"{scheme}://user/me/iris")) == {"model.ubj": BIG}
+    paths = [(path, sent) for path, sent in hdfs.seen if "/webhdfs/" in path]
+    assert all("doas=ann" in path and sent == "Token t" for path, sent in paths)
+    with pytest.raises(ForbiddenUrl, match="private address"):
+        fetch(f"{scheme}://user/me/other", policy=UrlPolicy(allow_private=False))
+
+
+def test_what_the_hdfs_secret_says_of_tls_and_kerberos(tmp_path: Path) -> None:
+    secret = {
+        "HDFS_NAMENODE": "https://nn",
+        "KERBEROS_PRINCIPAL": "ann@REALM",
+        **{key: base64.b64encode(b"pem").decode() for key in ("TLS_CERT", "TLS_KEY", "TLS_CA")},
+    }
+    environ = {"STORAGE_CONFIG": json.dumps(secret)}
+    place = with_name_node(locate("hdfs://user/m"), environ)
+    assert (place.protocol, place.address) == ("webhdfs", "webhdfs://nn:9871/user/m")
+    found = store_options(place, environ)
+    assert (found["host"], found["port"], found["use_https"]) == ("nn", 9871, True)
+    assert found["kerb_kwargs"] == {"principal": "ann@REALM"}
+    key = Path(found["session_cert"][1])
+    assert (key.read_bytes(), key.stat().st_mode & 0o777) == (b"pem", 0o600)
+    assert Path(found["session_verify"]).name == "TLS_CA"
+    for wrong in ({"HDFS_NAMENODE": "nn:9870"}, {"TLS_CA": "?", "HDFS_NAMENODE": "http://nn"}):
+        with pytest.raises(DeclarationError, match="expected http://HOST:PORT|is no base64"):
+            with_name_node(locate("hdfs://m"), {"STORAGE_CONFIG": json.dumps(wrong)})
+
+
+def test_hdfs_without_hadoop_names_the_ways_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow")
+    monkeypatch.setenv("JAVA_HOME", "/nonexistent")
+    with pytest.raises(DeclarationError, match=r"webhdfs://HOST:9870/PATH.*HDFS_NAMENODE"):
+        fetch("hdfs://name-node:8020/models/iris")
 
 
 def test_a_data_node_is_an_address_too(hdfs: Store, monkeypatch: pytest.MonkeyPatch) -> None:
