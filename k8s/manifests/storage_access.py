@@ -72,8 +72,8 @@ def _of_one(secret: Resource[Secret]) -> Iterable[Object]:
 def secret_volumes(
     loaded: Loaded, namespace: str, pod: Mapping[str, Any]
 ) -> tuple[tuple[Object, ...], tuple[Object, ...]]:
-    """Volumes and mounts: a Google account's key file, HDFS settings, the logins of pull secrets for ``oci://``
-    URIs, and the claims of ``pvc://`` URIs, where KServe mounts them."""
+    """Volumes and mounts: a Google account's key file, HDFS settings, the logins of pull secrets
+    for ``oci://`` URIs, and the claims of ``pvc://`` URIs, where KServe mounts them."""
     volumes: list[Object] = []
     mounts: list[Object] = []
     for secret in _secrets(loaded, namespace, pod):

@@ -18,9 +18,9 @@ from umbel.k8s.operator.world import Raw, World
 from umbel.k8s.resources.storage_secrets import (
     DEFAULT_ACCOUNT,
     GCS_KEY,
-    HEADERS_KEY,
     HDFS_KEY,
     HDFS_KEYS,
+    HEADERS_KEY,
     HOST_KEY,
     LOGINS_KEY,
     STORAGE_SECRET,
