@@ -24,4 +24,6 @@ FORMATS: dict[str, ModelFormat] = {
     "pmml": ModelFormat("umbel.nodes.pmml_model", "pmml"),
     "tensorflow": ModelFormat("umbel.nodes.tensorflow_model", "tensorflow"),
     "catboost": ModelFormat("umbel.nodes.catboost_model", "catboost"),
+    "triton": ModelFormat("umbel.nodes.triton_model", "onnx"),
+    "vLLM": ModelFormat("umbel.nodes.huggingface_model", "huggingface"),
 }

@@ -13,6 +13,7 @@ from umbel.graph.inference import infer
 from umbel.graph.ir import Graph, Node
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName
+from umbel.graph.value_types import Signature
 from umbel.nodes.loaded import Handle, LoadedNode
 from umbel.nodes.messages import Message
 from umbel.nodes.request_context import RequestContext
@@ -25,6 +26,7 @@ from umbel.serving.metrics import Metrics
 from umbel.serving.model_states import ModelStates
 from umbel.serving.pool_endpoint import AnyEndpoint, PoolEndpoint
 from umbel.serving.protocols.json_bodies import encode_json
+from umbel.serving.told_inputs import with_told_inputs
 from umbel.serving.wire import Reply, WireRequest
 
 log = logging.getLogger("umbel")
@@ -130,20 +132,23 @@ class GraphHost:
         """The plan with what model files told of their inputs and outputs."""
         graphs = {}
         for name, graph in self.plan.program.graphs.items():
-            nodes = {
-                key: self._with_own_signature(graph, node) for key, node in graph.nodes.items()
-            }
-            graphs[name] = replace(graph, nodes=nodes)
+            whole = graph
+            for key, node in graph.nodes.items():
+                told = self._told_signature(graph, node)
+                if told is not None and _names(told) != _names(node.signature):
+                    whole = with_told_inputs(whole, node, told)
+                elif told is not None:
+                    nodes = {**whole.nodes, key: replace(node, signature=told)}
+                    whole = replace(whole, nodes=nodes)
+            graphs[name] = whole
         return replace(self.plan, program=infer(replace(self.plan.program, graphs=graphs)))
 
-    def _with_own_signature(self, graph: Graph, node: Node) -> Node:
+    def _told_signature(self, graph: Graph, node: Node) -> Signature | None:
+        """What a model that was loaded here told of itself."""
         if not isinstance(node.code, ModelFile) or self._remote(graph, node) is not None:
-            return node
+            return None
         loaded: LoadedNode = self._local.handle(graph, node)
-        told = [port.name for port in loaded.signature.inputs]
-        if told != [port.name for port in node.signature.inputs]:
-            return node
-        return replace(node, signature=loaded.signature)
+        return loaded.signature
 
     async def _warm_up(self) -> None:
         """Run each graph that has an example a few times, so that the first client does not
@@ -163,6 +168,10 @@ class GraphHost:
                 if reply.status >= 400:
                     log.warning("the example of %r fails: %s", endpoint.name, reply.body.decode())
                     break
+
+
+def _names(signature: Signature) -> list[str]:
+    return [port.name for port in signature.inputs]
 
 
 async def _answered(endpoint: AnyEndpoint, request: WireRequest) -> Reply:

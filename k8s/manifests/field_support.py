@@ -54,11 +54,18 @@ _ROWS: tuple[tuple[str, str, Level, str], ...] = (
     ),
     (
         "Predictor",
-        "sklearn xgboost lightgbm onnx pmml pytorch huggingface model",
+        "sklearn xgboost lightgbm onnx pmml pytorch huggingface tensorflow model",
         "same",
         "read by umbel's own runtime of that format",
     ),
-    ("Predictor", "tensorflow paddle triton", "none", "umbel has no runtime of this format"),
+    (
+        "Predictor",
+        "triton",
+        "different",
+        "a repository of one ONNX, TorchScript, TensorFlow, XGBoost or LightGBM model; no "
+        "ensemble, TensorRT or Python backend",
+    ),
+    ("Predictor", "paddle", "none", "umbel has no runtime of this format"),
     ("Predictor", "name", "same", "the variant's name, for canaries"),
     ("Predictor", "storageContainerName", "none", "umbel reads storage itself, in the replica"),
     ("Predictor", "workerSpec", "none", _NODES),
@@ -159,9 +166,9 @@ _ROWS: tuple[tuple[str, str, Level, str], ...] = (
     ("ModelStorage", "schemaPath", "none", "for ModelMesh"),
     ("Confidential", "enabled resourceId", "none", "umbel decrypts no models"),
     ("StorageUri", "uri", "same", ""),
-    ("StorageUri", "mountPath", "none", "the model is read where it is cached"),
+    ("StorageUri", "mountPath", "different", "the model is read where it is cached"),
     ("Batcher", "maxBatchSize maxLatency", "same", ""),
-    ("Batcher", "timeout", "none", "KServe does not use it either"),
+    ("Batcher", "timeout", "same", "without effect, as in KServe"),
     (
         "Logger",
         "mode url metadataHeaders metadataAnnotations storage marshallerUrl batchSize "

@@ -18,6 +18,7 @@ from umbel.k8s.manifests.documents import as_yaml
 from umbel.k8s.manifests.lists import unlisted
 from umbel.k8s.manifests.options import RenderOptions
 from umbel.k8s.manifests.ray_services import ray_service
+from umbel.k8s.manifests.rollouts import rollout_notes
 from umbel.k8s.manifests.routes import routes
 from umbel.k8s.manifests.storage_access import secret_env, secret_volumes
 from umbel.k8s.manifests.unsupported import unsupported
@@ -61,7 +62,8 @@ def render_texts(texts: Sequence[tuple[str, str]], options: RenderOptions) -> Re
     program = infer(whole.program)
     loaded = load(texts)
     checked = (one for one in check(program) if one.code != MODEL_MISSING)
-    findings = tuple(dict.fromkeys((*whole.findings, *checked, *unsupported(loaded))))
+    told = (*unsupported(loaded), *rollout_notes(loaded))
+    findings = tuple(dict.fromkeys((*whole.findings, *checked, *told)))
     if has_errors(findings):
         return Rendered((), findings)
     return Rendered(tuple(render(loaded, options)), findings)

@@ -13,7 +13,7 @@ from umbel.k8s.resources.field_types import fields_of
 
 CODE = "UMB-K710"
 
-TOLD = frozenset({("Predictor", "tensorflow"), ("Predictor", "paddle"), ("Predictor", "triton")})
+TOLD = frozenset({("Predictor", "paddle")})
 """Fields that another finding is about: a format without a runtime is UMB-K510."""
 
 _SERVED = ("InferenceService", "InferenceGraph", "TrainedModel")
@@ -58,6 +58,9 @@ def _unused(value: Any, type_name: str, path: Path) -> Iterator[tuple[Path, str]
             yield from _unused(given, kind.base, (*path, name))
         elif kind.form == "list" and isinstance(given, list):
             for index, entry in enumerate(given):
+                if name == "storageUris" and index:
+                    yield (*path, name, index), "the first is the model; the others are not read"
+                    continue
                 yield from _unused(entry, kind.base, (*path, name, index))
         elif isinstance(given, Mapping):
             for key, entry in given.items():

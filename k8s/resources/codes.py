@@ -88,6 +88,7 @@ CODES: dict[str, str] = {
     "UMB-K520": "A rule on where pods run that umbel does not carry over.",
     "UMB-K521": "The value of a placement annotation is out of range.",
     "UMB-K515": "A transformer or explainer before trained models is not run.",
+    "UMB-K516": "An argument of a model's server that means nothing without that server.",
     "UMB-K512": "A custom container without the name of its Python class cannot start.",
     "UMB-K601": "The text of an umbel.dev annotation of a graph cannot be read as YAML or JSON.",
     "UMB-K602": "An annotation names a node or step that the graph does not have.",
@@ -104,6 +105,7 @@ CODES: dict[str, str] = {
     "UMB-K701": "The operator cannot make an application of a resource.",
     "UMB-K702": "The ServiceAccount that a component runs as is not in the namespace.",
     "UMB-K703": "A Secret with storage credentials, or the key that is named, is not there.",
+    "UMB-K711": "The file asks for a rollout, which needs the operator: all traffic goes to one.",
     "UMB-K710": "In a cluster, umbel has no use for this field: the resource is served without it.",
 }
 """Code → what it means, for the documentation."""

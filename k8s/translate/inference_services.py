@@ -12,7 +12,7 @@ from pathlib import Path
 from umbel.graph.findings import Finding, Place
 from umbel.graph.implementations import Implementation, ModelFile, PythonClass
 from umbel.graph.ir import Graph, Interface, Node, NodeKind
-from umbel.graph.options import Batch, Fuse, NodeOptions, Resources
+from umbel.graph.options import Fuse, NodeOptions, Resources
 from umbel.graph.placement import Placement
 from umbel.graph.router_steps import Predict
 from umbel.graph.steps import Call, GraphName, Input, NodeName, Step, StepId
@@ -24,10 +24,11 @@ from umbel.k8s.resources.inference_service import Transformer
 from umbel.k8s.resources.predictor import Model, Predictor
 from umbel.k8s.resources.service_rules import implementations
 from umbel.k8s.translate.library_explainers import library_explainer
+from umbel.k8s.translate.model_arguments import model_arguments
 from umbel.k8s.translate.names import Names, Service, model_name
 from umbel.k8s.translate.placing import limits_of, placed, together
 from umbel.k8s.translate.python_classes import class_reference, constructor_arguments
-from umbel.k8s.translate.scaling import scale_of
+from umbel.k8s.translate.scaling import batch_of, scale_of
 from umbel.nodes.model_formats import FORMATS
 
 ALLOW_PICKLE = "umbel.dev/allow-pickle"
@@ -96,11 +97,20 @@ class _Maker:
                 "service cannot start here",
                 f"convert the model to one of {', '.join(sorted(FORMATS))}",
             )
+        asked = model_arguments(model)
+        if asked.without_effect:
+            self._warn(
+                "UMB-K516",
+                (*where, "args"),
+                f"{', '.join(asked.without_effect)} mean nothing here: umbel runs the model "
+                "itself, not the server that has these arguments",
+                "remove them",
+            )
         code = ModelFile(
             kind,
-            self._location(predictor, model),
+            self._location(predictor, model) or asked.uri,
             model.model_format.version or "",
-            self._settings(kind, model),
+            {**asked.settings, **self._settings(kind, model)},
         )
         node = self._node("predictor", "predictor", code, MODEL_SIGNATURE, predictor)
         steps = (
@@ -282,11 +292,3 @@ class _Maker:
 
     def _warn(self, code: str, path: tuple[str, ...], message: str, fix: str) -> None:
         self.findings.append(self.service.finding("warning", code, path, message, fix))
-
-
-def batch_of(component: Component) -> Batch | None:
-    """KServe's batcher. Its defaults: 32 rows, 5,000 ms."""
-    batcher = component.batcher
-    if batcher is None:
-        return None
-    return Batch(batcher.max_batch_size or 32, float(batcher.max_latency or 5000))

@@ -1,10 +1,10 @@
-"""KServe's scaling fields → umbel's."""
+"""KServe's fields of scaling and batching → umbel's."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from umbel.graph.options import Scale
+from umbel.graph.options import Batch, Scale
 from umbel.k8s.resources.component import Component
 from umbel.k8s.resources.inference_graph import InferenceGraphSpec
 
@@ -27,3 +27,11 @@ def scale_of(component: Component | InferenceGraphSpec) -> Scale | None:
     metric = metrics.get(component.scale_metric or "concurrency", "concurrency")
     target = float(component.scale_target) if component.scale_target else None
     return Scale(least, most, target, metric)
+
+
+def batch_of(component: Component) -> Batch | None:
+    """KServe's batcher. Its defaults: 32 rows, 5,000 ms."""
+    batcher = component.batcher
+    if batcher is None:
+        return None
+    return Batch(batcher.max_batch_size or 32, float(batcher.max_latency or 5000))

@@ -19,11 +19,10 @@ from umbel.k8s.translate.inference_services import (
     ALLOW_PICKLE,
     MODEL_DIGEST,
     TRUSTED_TYPES,
-    batch_of,
 )
 from umbel.k8s.translate.names import Names, Service
 from umbel.k8s.translate.placing import resources_of
-from umbel.k8s.translate.scaling import scale_of
+from umbel.k8s.translate.scaling import batch_of, scale_of
 from umbel.nodes.model_formats import FORMATS
 
 TrainedModel = Resource[TrainedModelSpec]

@@ -30,7 +30,7 @@ metadata: {{name: iris}}
 spec:
   predictor:
     {more}
-    model: {{modelFormat: {{name: sklearn}}, storageUri: 's3://b/iris', {inner}}}
+    model: {{modelFormat: {{name: sklearn}}, {inner}}}
 """
 
 
@@ -52,7 +52,12 @@ def places(text: str) -> list[str]:
             ["spec.predictor.logger", "spec.predictor.model.workingDir"],
         ),
         ("hostNetwork: true", "", ["spec.predictor.hostNetwork"]),
-        ("batcher: {maxBatchSize: 2, timeout: 3}", "", ["spec.predictor.batcher.timeout"]),
+        ("batcher: {maxBatchSize: 2, timeout: 3}", "", []),  # KServe does not use it either
+        (
+            "storageUris: [{uri: 's3://b/a', mountPath: /mnt/models/a}, {uri: 's3://b/c'}]",
+            "",
+            ["spec.predictor.storageUris[1]"],
+        ),
         (
             "initContainers: [{name: a, image: b, tty: true}]",
             "",
@@ -96,3 +101,18 @@ def test_the_operator_reports_it_as_a_warning() -> None:
     made = compiled(Key("InferenceService", "default", "iris"), [yaml.safe_load(text)], "/a/iris")
     assert made.config is not None
     assert "UMB-K710" in {one.code for one in made.findings}
+
+
+def test_a_rollout_that_a_file_cannot_have_is_told() -> None:
+    more = "canaryTrafficPercent: 20"
+    text = SERVICE.format(more=more, inner="storageUri: 's3://b/iris'")
+    text += """
+  canary: [{trafficPercent: 10, predictor: {name: next, sklearn: {storageUri: 's3://b/2'}}}]
+"""
+    text = text.replace("    canaryTraffic", "    name: stable\n    canaryTraffic")
+    rendered = render_texts([("f.yaml", text)], RenderOptions())
+    told = {one.place.path: one for one in rendered.findings if one.code == "UMB-K711"}
+    assert set(told) == {"spec.predictor.canaryTrafficPercent", "spec.canary[0]"}
+    assert all(one.severity == "notice" for one in told.values())
+    assert "20 %" in told["spec.predictor.canaryTrafficPercent"].message
+    assert "'next'" in told["spec.canary[0]"].message
