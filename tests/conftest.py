@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import hypothesis
 import pytest
+from _pytest.mark.expression import Expression
 
-hypothesis.settings.register_profile("umbel", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("umbel", deadline=None, print_blob=True, max_examples=40)
+hypothesis.settings.register_profile(
+    "thorough", deadline=None, print_blob=True, max_examples=1000
+)  # pytest --hypothesis-profile=thorough
 hypothesis.settings.load_profile("umbel")
 
 _CLOSING_WORDS = pytest.StashKey[list[str]]()
+_MODULE_MARKS = re.compile(r"^pytestmark = (\[\n.*?^\]|.*?$)", re.MULTILINE | re.DOTALL)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_CLOSING_WORDS] = []
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A module that ``-m`` leaves out as a whole is not imported: the libraries of some take ten
+    seconds to load."""
+    wanted = config.option.markexpr
+    named = any(collection_path.name in word for word in config.invocation_params.args)
+    if not wanted or named or collection_path.suffix != ".py":
+        return None
+    found = _MODULE_MARKS.search(collection_path.read_text(encoding="utf-8"))
+    marks = set(re.findall(r"pytest\.mark\.(ray|slow)\b", found[1] if found else ""))
+    if not marks:
+        return None
+    expression = Expression.compile(wanted)
+    possible = [marks, marks | {"ray"}, marks | {"slow"}, marks | {"ray", "slow"}]
+    return None if any(expression.evaluate(some.__contains__) for some in possible) else True
 
 
 @pytest.hookimpl(trylast=True)
