@@ -20,6 +20,7 @@ from umbel.graph.errors import (
     UmbelError,
     UpstreamAnswered,
 )
+from umbel.graph.inference import answered
 from umbel.graph.steps import GraphName
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.engine import Engine
@@ -28,9 +29,10 @@ from umbel.serving.generate import Generate
 from umbel.serving.inference import Inference
 from umbel.serving.model_states import ModelStates
 from umbel.serving.openai_paths import OpenAiPaths
+from umbel.serving.payload_log import PayloadLog
 from umbel.serving.protocols import metadata, v1
 from umbel.serving.protocols.error_bodies import error_reply, model_not_found, model_not_ready
-from umbel.serving.protocols.openapi import openapi_document
+from umbel.serving.protocols.openapi import openapi_document, router_document
 from umbel.serving.stream_inference import StreamInference
 from umbel.serving.wire import JSON, Reply, WireRequest
 
@@ -60,6 +62,12 @@ class Endpoint:
         streams = any(port.type.stream for port in graph.signature.outputs)
         kind = StreamInference if streams else Inference
         self.inference = kind(engine, name, self.model)
+        self.told = self.inference.documented
+        """The inputs and outputs that documents and metadata tell of."""
+        if not streams:
+            self.told = answered(graph, lambda name: engine.compiled(name).graph)
+        sinks = graph.settings.get("payload_logs")
+        self._log = PayloadLog(sinks, engine.background) if isinstance(sinks, dict) else None
         self._generate = Generate(self.inference)
         self.openai = OpenAiPaths(engine, graph, self.model)
         self.explanation = (
@@ -92,9 +100,12 @@ class Endpoint:
             known = request.context.deadline
             request.context.deadline = end if known is None else min(known, end)
         try:
-            return await self._route(request)
+            reply = await self._route(request)
         except Exception as error:
-            return self._failed(error, request)
+            reply = self._failed(error, request)
+        if self._log is not None:
+            self._log.note(request, reply)
+        return reply
 
     async def _route(self, request: WireRequest) -> Reply:
         methods = self._routes.get(request.path.rstrip("/"))
@@ -215,7 +226,7 @@ class Endpoint:
         return json_reply(self._model_metadata())
 
     def _model_metadata(self) -> dict[str, Any]:
-        return metadata.model_metadata(self.model, self.inference.signature)
+        return metadata.model_metadata(self.model, self.told)
 
     async def _model_ready(self, request: WireRequest) -> Reply:
         return json_reply(metadata.model_ready(self.model, self.ready), 200 if self.ready else 503)
@@ -239,14 +250,18 @@ class Endpoint:
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document of this endpoint."""
+        if self.is_router:
+            return router_document(self.name, version=self.version, description=self.graph.doc)
         example = self.graph.example
         return openapi_document(
             self.name,
-            self.inference.documented,
+            self.told,
+            model=self.model,
             version=self.version,
             description=self.graph.doc,
             v1_example=None if example is None else {"instances": example},
             explain=self.explanation is not None,
+            openai=self.openai.methods,
         )
 
     async def _docs(self, request: WireRequest) -> Reply:

@@ -87,7 +87,7 @@ _ROWS: tuple[tuple[str, str, Level, str], ...] = (
         "in every mode; served by the operator",
     ),
     ("Extension", "batcher", "different", "also for V2 and gRPC, and errors keep their status"),
-    ("Extension", "logger", "none", "payloads are not posted to a sink"),
+    ("Extension", "logger", "same", "posted by the replica; what the sink does not take is lost"),
     ("Extension", "labels annotations", "same", _POD),
     (
         "Extension",
@@ -169,14 +169,10 @@ _ROWS: tuple[tuple[str, str, Level, str], ...] = (
     ("StorageUri", "mountPath", "different", "the model is read where it is cached"),
     ("Batcher", "maxBatchSize maxLatency", "same", ""),
     ("Batcher", "timeout", "same", "without effect, as in KServe"),
-    (
-        "Logger",
-        "mode url metadataHeaders metadataAnnotations storage marshallerUrl batchSize "
-        "batchInterval",
-        "none",
-        "payloads are not posted to a sink",
-    ),
-    ("LoggerStorage", "path parameters key serviceAccountName", "none", "see logger"),
+    ("Logger", "mode url metadataHeaders metadataAnnotations", "same", ""),
+    ("Logger", "storage marshallerUrl", "none", "payloads are posted to an HTTP sink only"),
+    ("Logger", "batchSize batchInterval", "none", "each payload is an event of its own"),
+    ("LoggerStorage", "path parameters key serviceAccountName", "none", "see logger.storage"),
     ("AutoScaling", "metrics behavior", "none", _HPA),
     ("Canary", "predictor trafficPercent", "same", ""),
     ("WorkerSpec", "pipelineParallelSize tensorParallelSize", "none", _NODES),

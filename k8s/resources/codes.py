@@ -89,6 +89,7 @@ CODES: dict[str, str] = {
     "UMB-K521": "The value of a placement annotation is out of range.",
     "UMB-K515": "A transformer or explainer before trained models is not run.",
     "UMB-K516": "An argument of a model's server that means nothing without that server.",
+    "UMB-K517": "A logger whose payloads cannot be posted.",
     "UMB-K512": "A custom container without the name of its Python class cannot start.",
     "UMB-K601": "The text of an umbel.dev annotation of a graph cannot be read as YAML or JSON.",
     "UMB-K602": "An annotation names a node or step that the graph does not have.",

@@ -26,6 +26,7 @@ from umbel.k8s.resources.service_rules import implementations
 from umbel.k8s.translate.library_explainers import library_explainer
 from umbel.k8s.translate.model_arguments import model_arguments
 from umbel.k8s.translate.names import Names, Service, model_name
+from umbel.k8s.translate.payload_logging import payload_logs
 from umbel.k8s.translate.placing import limits_of, placed, together
 from umbel.k8s.translate.python_classes import class_reference, constructor_arguments
 from umbel.k8s.translate.scaling import batch_of, scale_of
@@ -70,6 +71,9 @@ class _Maker:
             predictor = self._predictor(GraphName(f"{self.name}/predictor"))
             inner = (predictor,)
             served = self._transformed(predictor.name)
+        sinks = payload_logs(self.service, self._warn)
+        if sinks:
+            served = replace(served, settings={**served.settings, "payload_logs": sinks})
         explainer = self._explainer(served, inner)
         if explainer is not None:
             served = replace(served, explainer=explainer.name)

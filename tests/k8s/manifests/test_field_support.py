@@ -47,9 +47,9 @@ def places(text: str) -> list[str]:
         ("", "", []),
         ("minReplicas: 1", "livenessProbe: {tcpSocket: {port: 1}}", []),
         (
-            "logger: {mode: all, url: 'http://x'}",
+            "logger: {mode: all, url: 'http://x', batchSize: 3}",
             "workingDir: /x",
-            ["spec.predictor.logger", "spec.predictor.model.workingDir"],
+            ["spec.predictor.logger.batchSize", "spec.predictor.model.workingDir"],
         ),
         ("hostNetwork: true", "", ["spec.predictor.hostNetwork"]),
         ("batcher: {maxBatchSize: 2, timeout: 3}", "", []),  # KServe does not use it either
