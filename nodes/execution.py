@@ -12,10 +12,12 @@ import asyncio
 import contextvars
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 QUICK_S = 0.001
 """Seconds of wall time under which a call counts as quick. A thread hop costs 0.05 to 0.1 ms."""
@@ -51,6 +53,22 @@ def was_cancelled() -> bool:
     return cancelling is None or cancelling() > 0
 
 
+class Waits(RuntimeError):
+    """A call that was to be answered in its own thread waits for something."""
+
+
+def answered_here(work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` gives, run to its end in this thread, which has no event loop. For calls of
+    which ``blocking`` nodes are all that is waited for. Raises ``Waits`` where there is more."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    work.close()
+    raise Waits
+
+
 class SyncExecution:
     """Runs one synchronous callable, on the loop or in a thread as its times suggest."""
 
@@ -63,7 +81,11 @@ class SyncExecution:
     async def __call__(self, values: Mapping[str, Any]) -> Any:
         if self.inline:
             return self.call_inline(values)
-        loop = asyncio.get_running_loop()
+        loop = asyncio._get_running_loop()
+        if loop is None:  # a thread that has nothing else to do: see ``answered_here``
+            result, seconds = self._timed(values)
+            self._note(seconds)
+            return result
         run = partial(contextvars.copy_context().run, self._timed, values)
         result, seconds = await loop.run_in_executor(thread_pool(), run)
         self._note(seconds)

@@ -77,6 +77,7 @@ class LoadedNode:
             getattr(function, "__call__", None)  # noqa: B004  an instance with async __call__
         )
         self._sync = None if is_async else SyncExecution(function)
+        self._waits = False
         batch = node.options.batch
         self._batcher = Batcher(self._execute, batch, node.name) if batch else None
         cache = node.options.cache
@@ -105,6 +106,12 @@ class LoadedNode:
         waits = self._batcher is not None or self.cache is not None
         return not waits and self._sync is not None and self._sync.inline
 
+    @property
+    def blocking(self) -> bool:
+        """Whether a call needs no event loop: plain code, neither batched nor cached."""
+        plain = self._sync is not None and not self._waits
+        return plain and self._batcher is None and self.cache is None
+
     async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
         ready = self.convert(values)
         if self.cache is not None:
@@ -119,7 +126,10 @@ class LoadedNode:
             if self._sync is None:
                 return await self._function(**ready)
             result = await self._sync(ready)
-            return await result if inspect.isawaitable(result) else result
+            if inspect.isawaitable(result):
+                self._waits = True
+                return await result
+            return result
         except (SystemExit, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and was_cancelled():
                 raise

@@ -21,6 +21,10 @@ class Predictor(Protocol):
     def __call__(self, batch: Any, *, from_client: bool = False) -> Awaitable[Any]:
         """The prediction for a batch: an array, a list of texts."""
 
+    @property
+    def blocking(self) -> bool:
+        """Whether a call may be run to its end in a thread without an event loop."""
+
 
 _current: contextvars.ContextVar[Predictor | None] = contextvars.ContextVar(
     "umbel_predictor", default=None

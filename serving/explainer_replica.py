@@ -37,6 +37,11 @@ class ExplainedGraphs:
             await host.start()
             self._hosts[node] = host, part.program.served[0]
 
+    async def close(self) -> None:
+        """Let go of what was loaded."""
+        for host, _ in self._hosts.values():
+            await host.close()
+
     def during(self, node: str, context: RequestContext) -> AbstractContextManager[None]:
         """What ``node`` explains can be called inside."""
         found = self._hosts.get(node)

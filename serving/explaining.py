@@ -36,6 +36,17 @@ class GraphPredictor:
         self._callee = engine.compiled(name)
         self._context = _own_record(context)
 
+    @property
+    def blocking(self) -> bool:
+        """Whether all that the graph waits for are nodes of this process that only block."""
+        callee = self._callee
+        return not callee.root.parallel and not callee.shared and all(
+            step.compute is not None
+            or isinstance(declared, Input)
+            or getattr(step.handle, "blocking", False)
+            for declared, step in zip(callee.graph.steps, callee.code, strict=True)
+        )
+
     async def __call__(self, batch: Any, *, from_client: bool = False) -> Any:
         graph = self._callee.graph
         if len(graph.signature.inputs) != 1:
@@ -71,6 +82,11 @@ class NodePredictor:
         self._handle = graph.engine.handle(graph.graph, declared)
         self._port = declared.signature.inputs[0].name
         self._name, self._context = node, _own_record(context)
+
+    @property
+    def blocking(self) -> bool:
+        """See ``GraphPredictor``."""
+        return bool(getattr(self._handle, "blocking", False))
 
     async def __call__(self, batch: Any, *, from_client: bool = False) -> Any:
         try:

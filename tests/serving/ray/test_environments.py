@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import numpy as np
 import pytest
 
 from loopback_server import Client
+from other_numpy import python_with_numpy
 from simulated_cluster import served
 
 pytest.importorskip("ray.serve")
@@ -26,23 +24,7 @@ OTHER = "2.2.6" if np.__version__.startswith("1.") else "1.26.4"
 @pytest.fixture(scope="module")
 def other_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An interpreter that has another numpy, and everything else from this environment."""
-    folder = tmp_path_factory.mktemp("env")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    packages = folder / "lib" / version / "site-packages"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    made = subprocess.run(
-        [*install, "--target", str(packages), f"numpy=={OTHER}"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if made.returncode:
-        pytest.skip(f"numpy {OTHER} cannot be installed: {made.stderr.strip()[-200:]}")
-    ours = sysconfig.get_path("purelib")
-    (packages / "rest.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
-    return str(folder / "bin" / "python")
+    return python_with_numpy(OTHER, tmp_path_factory.mktemp("env"))
 
 
 def test_arrays_between_two_versions_of_numpy(
