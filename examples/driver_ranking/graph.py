@@ -28,9 +28,11 @@ drivers = feast_features(
 
 score = predictor("sklearn", uri="models/ranking.skops", name="score")
 
+Scores = Tensor["float64", "batch"]
+
 
 @transformer
-def ranked(rows: dict[str, Any], scores: Tensor[batch]) -> dict[str, Any]:
+def ranked(rows: dict[str, Any], scores: Scores) -> dict[str, Any]:
     """The best driver has rank 1."""
     ranks = np.empty(len(scores), np.int64)
     ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
