@@ -6,15 +6,20 @@ Nothing here runs ahead: an item is made when the one before it has been taken.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import inspect
+import logging
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
-from umbel.nodes.execution import Escaped
+from umbel.nodes.execution import Escaped, thread_pool
 
 T = TypeVar("T")
+
+log = logging.getLogger("umbel.nodes")
 
 END: Final = object()
 """What stands for the end of a stream; every other value may be an item."""
@@ -32,6 +37,48 @@ async def from_iterable(items: Iterable[Any]) -> Items:
     """Items that are there already."""
     for item in items:
         yield item
+
+
+def is_stream(value: object) -> bool:
+    """Whether a value gives its items one by one."""
+    return hasattr(value, "__aiter__") or inspect.isgenerator(value)
+
+
+async def items_of(made: Any) -> Items:
+    """The items of what code gave that yields; a plain generator runs in a thread."""
+    if hasattr(made, "__aiter__"):
+        async with contextlib.aclosing(made):
+            async for item in made:
+                yield item
+        return
+    loop = asyncio.get_running_loop()
+    pulling: asyncio.Future[Any] | None = None
+    try:
+        while True:
+            pulling = loop.run_in_executor(thread_pool(), next_item, made)
+            item = await asyncio.shield(pulling)
+            if item is END:
+                return
+            yield item
+    finally:
+        closing = loop.create_task(_close_after(pulling, made))
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+async def _close_after(pulling: asyncio.Future[Any] | None, made: Any) -> None:
+    """Close a generator once it is not at work any more. Nobody waits for that."""
+    if pulling is not None:
+        await asyncio.wait([pulling])
+        if not pulling.cancelled():
+            pulling.exception()  # seen
+    try:
+        await asyncio.get_running_loop().run_in_executor(thread_pool(), made.close)
+    except Exception:
+        log.exception("a stream failed to close")
 
 
 class BlockingItems:

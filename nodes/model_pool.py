@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,20 @@ class ModelFiles:
         await value.close()
 
 
+class LoadedPool(LoadedNode):
+    """The node of a pool, with what it has in memory."""
+
+    def __init__(
+        self,
+        node: Node,
+        function: Callable[..., Any],
+        close: Callable[[], Any],
+        models: ResidentModels[Any, Any],
+    ) -> None:
+        super().__init__(without_batching(node), function, close)
+        self.models = models
+
+
 class PooledModels:
     """Calls of a pool's models with values: each with the model's name in ``model``."""
 
@@ -137,7 +152,7 @@ def load_pool(node: Node) -> LoadedNode:
         raise TypeError(f"{node.name!r} is no pool of models")
     model_names(node.code)
     pool = PooledModels(node, node.code)
-    return LoadedNode(without_batching(node), pool.predict, pool.close)
+    return LoadedPool(node, pool.predict, pool.close, pool.models)
 
 
 def without_batching(node: Node) -> Node:

@@ -29,13 +29,15 @@ FAILED_FOR_S = 5.0
 
 @dataclass
 class Counts:
-    """What became of calls. A miss loaded the model, or waited for its load."""
+    """What became of calls. A miss loaded the model, or waited for its load. ``load_seconds``
+    is the time of all loads together, downloads included."""
 
     hits: int = 0
     misses: int = 0
     loads: int = 0
     evictions: int = 0
     failures: int = 0
+    load_seconds: float = 0.0
 
 
 @dataclass
@@ -170,6 +172,7 @@ class ResidentModels(Generic[T, P]):
         return load.resident
 
     async def _load(self, name: str, load: _Load[T]) -> None:
+        began = self._clock()
         try:
             prepared, least, probably = await self.source.prepare(name)
             needed = max(least, self._measured.get(name) or min(probably, self.budget))
@@ -188,6 +191,7 @@ class ResidentModels(Generic[T, P]):
         finally:
             del self._loads[name]
         self.counts.loads += 1
+        self.counts.load_seconds += self._clock() - began
         self._failed.pop(name, None)
         load.resident = self._residents[name] = _Resident(value, size, load.waiting)
         self._evict(0, but=name)

@@ -1,30 +1,28 @@
 """gRPC on a Ray cluster whose graphs outlive whoever deployed them: an application of its own.
 
 Its one replica runs on the cluster's head, where Ray Serve's HTTP listens too, and answers for
-every graph of umbel's on the cluster, those included that come later. It looks once a second
-which there are, and at once when it is asked for a model that it does not know.
+every graph of umbel's on the cluster, those included that come later.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from ray import serve
-from ray.serve.handle import DeploymentHandle
 
 from umbel.graph.errors import DeclarationError, NotFound
 from umbel.nodes.request_context import RequestContext
+from umbel.serving.cluster_graphs import ClusterGraphs, ask
 from umbel.serving.grpc_protocol.opening import open_front
 from umbel.serving.grpc_protocol.settings import DEFAULT_MESSAGE_LIMIT, GrpcSettings
-from umbel.serving.model_names import ModelNames, joined
+from umbel.serving.model_names import ModelNames
 from umbel.serving.port_claim import PortTaken
-from umbel.serving.ray_applications import IN_FLIGHT, INGRESS
+from umbel.serving.ray_applications import IN_FLIGHT
 from umbel.serving.ray_grpc import RayModels
 from umbel.serving.replica_loopback import listen_on_loopback
 
@@ -39,7 +37,6 @@ APPLICATION = "umbel.grpc"
 DEPLOYMENT = "grpc"
 
 _HEAD = "node:__internal_head__"
-_LOOK_AGAIN_S = 1.0
 _PATIENCE_S = 5.0
 _PORT_FREE_WITHIN_S = 10.0
 """Seconds that a replica waits for its port: the one before it may be about to end."""
@@ -50,38 +47,10 @@ class ClusterModels(RayModels):
 
     def __init__(self) -> None:
         super().__init__(ModelNames())
-        self._told: dict[tuple[str, float], ModelNames] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self.graphs = ClusterGraphs(self._found)
 
-    async def refresh(self) -> None:
-        """Look which graphs there are; joins the look that is under way."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
-        await asyncio.shield(self._looking)
-
-    async def _look(self) -> None:
-        applications = (await asyncio.to_thread(serve.status)).applications
-        there = sorted(
-            (name, one.last_deployed_time_s)
-            for name, one in applications.items()
-            if INGRESS in one.deployments
-        )
-        parts = await asyncio.gather(*(self._ask_names(key) for key in there))
-        self._told = {key: part for key, part in zip(there, parts, strict=True) if part is not None}
-        self.known = joined(self._told.values())
-
-    async def _ask_names(self, key: tuple[str, float]) -> ModelNames | None:
-        """What a graph's replicas say; ``None`` for an application that is not umbel's, or does
-        not answer yet."""
-        if key in self._told:
-            return self._told[key]
-        call: Any = DeploymentHandle(INGRESS, key[0]).model_names
-        try:
-            told: ModelNames = await asyncio.wait_for(call.remote(), _PATIENCE_S)
-        except Exception as error:
-            log.info("%s does not say which models it has: %s", key[0], error)
-            return None
-        return told
+    def _found(self, known: ModelNames) -> None:
+        self.known = known
 
     async def answer(
         self, model: str, method: str, request: bytes, context: RequestContext
@@ -91,7 +60,7 @@ class ClusterModels(RayModels):
             return await super().answer(model, method, request, context)
         except NotFound:
             before = self.known
-            await self._look_anew()
+            await self.graphs.refresh()
             if self.known == before:
                 raise
         return await super().answer(model, method, request, context)
@@ -101,20 +70,10 @@ class ClusterModels(RayModels):
     ) -> AsyncGenerator[bytes, None]:
         """As ``RayModels.answers``, after another look where the model is not known."""
         if not self.known.candidates(model):
-            await self._look_anew()
+            await self.graphs.refresh()
         async with aclosing(super().answers(model, request, context)) as items:
             async for item in items:
                 yield item
-
-    async def _look_anew(self) -> None:
-        with contextlib.suppress(Exception):  # the controller is busy: what was known holds
-            await self.refresh()
-
-    async def follow(self) -> None:
-        """Look again and again."""
-        while True:
-            await asyncio.sleep(_LOOK_AGAIN_S)
-            await self._look_anew()
 
 
 class GrpcReplica:
@@ -126,9 +85,9 @@ class GrpcReplica:
         listen_on_loopback()
         self._settings = GrpcSettings(port, message_limit)
         self._models = ClusterModels()
-        await self._models.refresh()
+        await self._models.graphs.refresh()
         self._server = await self._opened(host, version)
-        self._following = asyncio.create_task(self._models.follow())
+        self._following = asyncio.create_task(self._models.graphs.follow())
 
     async def _opened(self, host: str, version: str) -> GrpcServer:
         end = time.monotonic() + _PORT_FREE_WITHIN_S
@@ -208,12 +167,9 @@ def bring_up(settings: GrpcSettings, *, host: str, http_port: int, version: str)
     return _running_url()
 
 
-def take_down_unless_needed(going: Collection[str] = ()) -> None:
-    """Delete the front where none of umbel's graphs is left but those that are ``going``."""
-    there = serve.status().applications
-    if APPLICATION not in there:
-        return
-    if not any(INGRESS in one.deployments for name, one in there.items() if name not in going):
+def take_down() -> None:
+    """Delete the front if it runs."""
+    if APPLICATION in serve.status().applications:
         serve.delete(APPLICATION)
 
 
@@ -221,8 +177,7 @@ def _running_url() -> str | None:
     if APPLICATION not in serve.status().applications:
         return None
     try:
-        front: Any = DeploymentHandle(DEPLOYMENT, APPLICATION)
-        return str(front.url.remote().result(timeout_s=_PATIENCE_S))
+        return str(ask(APPLICATION, DEPLOYMENT, "url", _PATIENCE_S))
     except Exception as error:  # it never started: it is deployed anew
         log.info("the gRPC front does not answer: %s", error)
         return None

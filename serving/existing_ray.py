@@ -19,7 +19,7 @@ from umbel.graph.errors import DeclarationError, NotFound
 from umbel.graph.plan import Plan
 from umbel.serving.embedded_ray import RayUnavailable
 from umbel.serving.grpc_protocol.settings import GrpcSettings
-from umbel.serving.ray_server import await_answer, deploy, grpc_front, readiness_path
+from umbel.serving.ray_server import await_answers, deploy, grpc_front
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,7 @@ def bring_up(
     try:
         deploy(plan, version=version, body_limit=body_limit, replicas=replicas)
         host, port = _split(url)
-        for name in plan.program.served:
-            await_answer(host, port, f"/{name}{readiness_path(plan, name)}")
+        await_answers(plan, host, port, body_limit)
         front = grpc and cluster_grpc.bring_up(grpc, host=bound, http_port=port, version=version)
     except BaseException:
         take_down([name for name in new if name in serve.status().applications])
@@ -111,18 +110,23 @@ def bring_up(
 
 
 def take_down(names: Sequence[str]) -> None:
-    """Delete these applications; requests in flight end first. The last graphs take the gRPC
-    front with them. Raises ``NotFound`` naming those that are not there, with nothing changed."""
+    """Delete these applications; requests in flight end first. The last graphs take the
+    fronts with them. Raises ``NotFound`` naming those that are not there, with nothing changed."""
     from ray import serve
 
-    from umbel.serving import cluster_grpc
+    from umbel.serving import cluster_graphs, cluster_grpc, cluster_openai
 
     there = serve.status().applications
     unknown = [name for name in names if name not in there]
     if unknown:
-        have = ", ".join(sorted(there.keys() - {cluster_grpc.APPLICATION})) or "none"
+        have = (
+            ", ".join(sorted(there.keys() - {cluster_grpc.APPLICATION, cluster_openai.APPLICATION}))
+            or "none"
+        )
         raise NotFound(f"the cluster has no {', '.join(unknown)}; it has {have}")
-    cluster_grpc.take_down_unless_needed(names)
+    if not cluster_graphs.graphs_left(but=names):
+        cluster_grpc.take_down()
+        cluster_openai.take_down()
     for name in names:
         serve.delete(name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from umbel.graph.errors import DeclarationError, NotFound, NotReady
@@ -25,6 +25,7 @@ from umbel.serving.local_backend import LocalBackend
 from umbel.serving.metrics import Metrics
 from umbel.serving.model_states import ModelStates
 from umbel.serving.pool_endpoint import AnyEndpoint, PoolEndpoint
+from umbel.serving.pool_metrics import PoolFigures
 from umbel.serving.protocols.json_bodies import encode_json
 from umbel.serving.told_inputs import with_told_inputs
 from umbel.serving.wire import Reply, WireRequest
@@ -39,6 +40,10 @@ def _nowhere(graph: Graph, node: Node) -> Handle | None:
     return None
 
 
+async def _none_apart() -> list[PoolFigures]:
+    return []
+
+
 class GraphNotStarted(DeclarationError):
     """A graph could not be brought up. Names the graph and says why."""
 
@@ -50,6 +55,7 @@ class GraphHost:
         self.plan, self.version, self._remote = plan, version, remote
         self._local = LocalBackend()
         self.metrics = Metrics()
+        self.pools_apart: Callable[[], Awaitable[list[PoolFigures]]] = _none_apart
         self._engine: Engine | None = None
         self.states = ModelStates()
         self._endpoints: dict[str, AnyEndpoint] = {}
@@ -93,9 +99,9 @@ class GraphHost:
         """The names of all endpoints."""
         return self._endpoints.keys()
 
-    def metrics_text(self) -> bytes:
-        """What this process has counted, in Prometheus' text form."""
-        return self.metrics.text(self._local.loaded, self.background)
+    async def metrics_text(self) -> bytes:
+        """What this process has counted, and pools apart, in Prometheus' text form."""
+        return self.metrics.text(self._local.loaded, self.background, await self.pools_apart())
 
     @property
     def engine(self) -> Engine:

@@ -51,7 +51,7 @@ class Endpoints(Protocol):
     def metrics(self) -> Metrics:
         """Where requests are counted."""
 
-    def metrics_text(self) -> bytes:
+    async def metrics_text(self) -> bytes:
         """What was counted, for ``GET /NAME/metrics``."""
 
 
@@ -73,7 +73,7 @@ class HttpApp:
     async def answer(self, request: HttpRequest) -> Reply:
         """The reply, all headers but those of the connection included. Raises nothing but
         ``CancelledError``, once the request has been counted."""
-        context, headers = _context(request.headers)
+        context, headers = request_context(request.headers)
         name, path = _split(self._inner_path(request.path))
         try:
             endpoint = self.endpoints.get(name)
@@ -114,7 +114,7 @@ class HttpApp:
 
     async def _answer(self, endpoint: AnyEndpoint, request: WireRequest) -> Reply:
         if request.path == "/metrics" and request.method == "GET":
-            return Reply(200, self.endpoints.metrics_text(), dict(PROMETHEUS))
+            return Reply(200, await self.endpoints.metrics_text(), dict(PROMETHEUS))
         start = time.perf_counter()
         reply = await endpoint.handle(request)
         if reply.stream is not None:
@@ -154,7 +154,8 @@ def _split(path: str) -> tuple[str, str]:
     return name, slash + rest
 
 
-def _context(pairs: tuple[tuple[str, str], ...]) -> tuple[RequestContext, dict[str, str]]:
+def request_context(pairs: tuple[tuple[str, str], ...]) -> tuple[RequestContext, dict[str, str]]:
+    """The context that a request's headers ask for, and the headers by name."""
     headers = dict(pairs)
     context = RequestContext(headers=headers, header_list=pairs)
     asked = headers.get("x-request-id")

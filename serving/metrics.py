@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.background import BackgroundCalls
+from umbel.serving.pool_metrics import PoolFigures, PoolMetrics, figures_of
 from umbel.serving.request_counts import RequestCounts
 
 
@@ -37,6 +38,8 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self._pools = PoolMetrics()
+        self.registry.register(self._pools)
         self._seen: dict[tuple[str, str], int] = {}
 
     def record(self, graph: str, status: int, seconds: float, context: RequestContext) -> None:
@@ -50,8 +53,16 @@ class Metrics:
             if call.outcome != "ok":
                 counts.node_failures[call.graph, call.node, call.outcome] += 1
 
-    def text(self, nodes: Iterable[LoadedNode], background: BackgroundCalls | None = None) -> bytes:
-        """Everything in Prometheus' text form; caches and mirrors are read now."""
+    def text(
+        self,
+        nodes: Iterable[LoadedNode],
+        background: BackgroundCalls | None = None,
+        pools: Iterable[PoolFigures] = (),
+    ) -> bytes:
+        """Everything in Prometheus' text form; caches and mirrors are read now. ``pools``: those
+        in other processes."""
+        nodes = tuple(nodes)
+        self._pools.figures = [*figures_of(nodes), *pools]
         for node in nodes:
             if node.cache is None:
                 continue

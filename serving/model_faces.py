@@ -15,7 +15,7 @@ from umbel.graph.ir import Graph, Node, Program
 from umbel.graph.plan import Plan
 from umbel.graph.steps import Call, GraphName, Input, StepId
 from umbel.nodes.loaded import Handle, LoadedNode
-from umbel.nodes.model_pool import FetchedModel, ModelFiles, model_names, without_batching
+from umbel.nodes.model_pool import FetchedModel, LoadedPool, ModelFiles, model_names
 from umbel.nodes.request_context import RequestContext, current_request
 from umbel.nodes.resident_models import ResidentModels
 from umbel.serving.answer_stream import joined
@@ -44,7 +44,7 @@ class PoolReport:
     models: tuple[str, ...]
     bytes: int
     budget: int
-    counts: dict[str, int]
+    counts: dict[str, float]
     failures: dict[str, str]
 
 
@@ -176,4 +176,4 @@ def load_pool_node(node: Node, code: ModelPool) -> LoadedNode:
     """The node of a pool that takes whole requests. No model is loaded yet."""
     model_names(code)
     pool = PoolNode(node, code)
-    return LoadedNode(without_batching(node), pool.answer, pool.close)
+    return LoadedPool(node, pool.answer, pool.close, pool.models)

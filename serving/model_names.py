@@ -13,11 +13,13 @@ from umbel.graph.plan import Plan
 @dataclass(frozen=True)
 class ModelNames:
     """``graphs``: the names of all. ``models``: the further names that models go by, each with
-    its graph. ``growing``: the graphs that may serve models whose names are not known yet."""
+    its graph. ``growing``: the graphs that may serve models whose names are not known yet.
+    ``openai``: the models that speak OpenAI's API, each with its graph; known once they run."""
 
     graphs: tuple[str, ...] = ()
     models: Mapping[str, str] = field(default_factory=dict)
     growing: tuple[str, ...] = ()
+    openai: Mapping[str, str] = field(default_factory=dict)
 
     def candidates(self, model: str) -> tuple[str, ...]:
         """The graphs that may answer for a model, the first that knows it does."""
@@ -45,12 +47,15 @@ def joined(parts: Iterable[ModelNames]) -> ModelNames:
     """All of them; who comes first has a name that several claim."""
     known = list(parts)
     models: dict[str, str] = {}
+    openai: dict[str, str] = {}
     for part in reversed(known):
         models.update(part.models)
+        openai.update(part.openai)
     return ModelNames(
         tuple(name for part in known for name in part.graphs),
         models,
         tuple(name for part in known for name in part.growing),
+        openai,
     )
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import inspect
 from typing import Any
 
 from umbel.graph.errors import NotImplementedHere
-from umbel.nodes.execution import thread_pool
-from umbel.nodes.item_streams import END, Items, next_item
+from umbel.nodes.item_streams import is_stream, items_of
 from umbel.serving.answer_stream import AnswerStream
 from umbel.serving.protocols import server_sent_events
 from umbel.serving.protocols.json_bodies import encode_json
@@ -19,7 +15,7 @@ from umbel.serving.wire import JSON, Reply, WireRequest
 
 def whole(result: Any) -> Reply:
     """Text and bytes as they are, anything else as JSON."""
-    if _yields(result):
+    if is_stream(result):
         raise NotImplementedHere("this model answers with a stream, which cannot be had here")
     if isinstance(result, bytes):
         return Reply(200, result, {"content-type": "application/octet-stream"})
@@ -31,36 +27,17 @@ def whole(result: Any) -> Reply:
 async def payload_reply(result: Any, request: WireRequest, name: str) -> Reply:
     """As ``whole``; a model that yields is sent as it yields: its chunks as they are, or as
     events where the client accepts those."""
-    if not _yields(result):
+    if not is_stream(result):
         return whole(result)
     context = request.context
-    stream = AnswerStream(_items(result), context, name)
+    stream = AnswerStream(items_of(result), context, name)
     if server_sent_events.accepted(request.headers):
         return await events(stream, encode_json, context)
     kind = {"content-type": "text/plain; charset=utf-8"}
     return await streamed(stream, _chunk, None, kind, context)
 
 
-def _yields(result: Any) -> bool:
-    return hasattr(result, "__aiter__") or inspect.isgenerator(result)
-
-
 def _chunk(item: Any) -> bytes:
     if isinstance(item, str):
         return item.encode()
     return item if isinstance(item, bytes) else encode_json(item) + b"\n"
-
-
-async def _items(result: Any) -> Items:
-    if hasattr(result, "__aiter__"):
-        async with contextlib.aclosing(result):
-            async for item in result:
-                yield item
-        return
-    loop = asyncio.get_running_loop()
-    try:
-        while (item := await loop.run_in_executor(thread_pool(), next_item, result)) is not END:
-            yield item
-    finally:
-        with contextlib.suppress(ValueError):  # it is at work in its thread, and ends with that
-            await loop.run_in_executor(thread_pool(), result.close)

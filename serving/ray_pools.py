@@ -20,6 +20,7 @@ from umbel.graph.plan import Deployment, Plan
 from umbel.nodes.model_pool import MODEL
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.model_faces import PoolRequest
+from umbel.serving.pool_metrics import PoolFigures
 from umbel.serving.request_wire import to_wire
 
 log = logging.getLogger("umbel")
@@ -28,6 +29,9 @@ IN_FLIGHT = 64
 """Requests that a pool's replica may have in flight before its models spread to the next."""
 
 _ANSWER_WITHIN_S = 30.0
+
+_FIGURES_WITHIN_S = 5.0
+"""Prometheus gives a page of metrics ten seconds."""
 
 _ROUTER = "ray.serve.experimental.consistent_hash_router.ConsistentHashRouter"
 
@@ -63,6 +67,16 @@ class RemotePool:
         if done:
             return value
         raise value
+
+    async def figures(self) -> list[PoolFigures]:
+        """What each replica that runs has in memory; none where they do not answer."""
+        try:
+            sent = self._deployment.broadcast("pool_figures")
+            told = await sent.results_async(timeout_s=_FIGURES_WITHIN_S, return_exceptions=True)
+        except Exception as error:  # Ray's: there is no replica, or one does not answer
+            log.info("the replicas of %r do not answer: %s", self._node, error)
+            return []
+        return [one for part in told if isinstance(part, list) for one in part]
 
     async def everywhere(
         self, request: PoolRequest, model: str, context: RequestContext

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from ray import serve
@@ -16,11 +17,11 @@ from umbel.graph.implementations import ModelPool
 from umbel.graph.ir import Graph, Node
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName, NodeName
-from umbel.nodes.item_streams import Items
+from umbel.nodes.item_streams import is_stream
 from umbel.nodes.loaded import Handle, LoadedNode
 from umbel.nodes.request_context import RequestContext, enter
 from umbel.serving import process_tuning, replica_devices, shipping
-from umbel.serving.chained_calls import ChainOutcome, Link
+from umbel.serving.endpoint import Endpoint
 from umbel.serving.explainer_replica import ExplainedGraphs
 from umbel.serving.graph_host import GraphHost
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
@@ -28,21 +29,24 @@ from umbel.serving.http_app import HttpApp
 from umbel.serving.load_policy import LoadGauge
 from umbel.serving.model_names import ModelNames, names_in
 from umbel.serving.mount import Mount
-from umbel.serving.neutral_pickling import Parcel, on_host, tensor_on_host
+from umbel.serving.neutral_pickling import Parcel, tensor_on_host
 from umbel.serving.node_loading import load_node
 from umbel.serving.pool_endpoint import PoolEndpoint
+from umbel.serving.pool_metrics import PoolFigures, figures_of
 from umbel.serving.ray_model_states import SharedStates
 from umbel.serving.ray_pools import RemotePool
-from umbel.serving.ray_streams import remote_items, sent_items
+from umbel.serving.ray_streams import Sent, sent_items
+from umbel.serving.remote_node import RemoteNode
 from umbel.serving.replica_ingress import serve_directly
 from umbel.serving.replica_loopback import listen_on_loopback
-from umbel.serving.request_wire import Wire, from_wire, to_wire, too_deep_is_told
+from umbel.serving.request_wire import Wire, from_wire
+from umbel.serving.travelling_streams import Outbox, every_stream_ended, with_streams
 from umbel.serving.wire import HttpRequest
 
 log = logging.getLogger("umbel")
 
-LARGE = 8 * 1024 * 1024
-"""Bytes of arrays from which a call goes through Ray's object store: below, gRPC is quicker."""
+STREAMS_END_WITHIN_S = 15.0
+"""Seconds that a replica which is taken away waits for streams that others read from it."""
 
 
 class NodeReplica:
@@ -75,19 +79,17 @@ class NodeReplica:
         handle = self._others.get(deployment.name)
         return RemoteNode(node.name, handle, self._mixed) if handle else self._nodes.get(node.name)
 
-    async def stream(
-        self, node: str, values: dict[str, Any], wire: Wire
-    ) -> AsyncGenerator[tuple[bool, Any], None]:
+    async def stream(self, node: str, values: dict[str, Any], wire: Wire) -> Sent:
         """The items of a node that yields, each as ``call`` gives its value."""
         self._answered += 1
         context = from_wire(wire)
         code: Any = self._nodes[node]
-        async for done, item in sent_items(lambda: code.stream(values, context), context, node):
+        async for done, item in sent_items(
+            lambda: code.stream(with_streams(values), context), context, node
+        ):
             yield done, self._packed(item) if done else item
 
-    async def openai(
-        self, node: str, method: str, body: object, wire: Wire
-    ) -> AsyncGenerator[tuple[bool, Any], None]:
+    async def openai(self, node: str, method: str, body: object, wire: Wire) -> Sent:
         """The parts of a node's answer to a request of OpenAI's API."""
         self._answered += 1
         context, code = from_wire(wire), self._nodes[node]
@@ -115,6 +117,8 @@ class NodeReplica:
             seconds.append(time.perf_counter() - start)
             if not done:
                 break
+        if done and is_stream(value):
+            value = Outbox(value, context, node, self._packed).mark
         return done, self._packed(value) if done else value, tuple(seconds)
 
     async def _run(
@@ -124,7 +128,7 @@ class NodeReplica:
         self._answered += 1
         try:
             with self._explained.during(node, context):
-                return True, await self._nodes[node](values, context)
+                return True, await self._nodes[node](with_streams(values), context)
         except UmbelError as error:
             return False, error
         except Exception:
@@ -135,54 +139,19 @@ class NodeReplica:
         value = tensor_on_host(value)
         return Parcel(value) if self._mixed else value
 
+    def pool_figures(self) -> list[PoolFigures]:
+        """What the pools of this replica hold."""
+        return figures_of(self._nodes.values(), serve.get_replica_context().replica_tag)
+
+    async def __del__(self) -> None:
+        await every_stream_ended(STREAMS_END_WITHIN_S)
+        await self._explained.close()
+        for node in self._nodes.values():
+            await node.close()
+
     def record_autoscaling_stats(self) -> dict[str, float]:
         """This replica's load, for Ray Serve's autoscaler."""
         return self._gauge.read(self._answered)
-
-
-class RemoteNode:
-    """The engine's handle of a node in another deployment. ``mixed``: environments differ."""
-
-    inline = False
-
-    def __init__(self, node: str, deployment: Any, mixed: bool = False) -> None:
-        self._node, self._mixed = node, mixed
-        self.place = str(deployment.deployment_id)
-        self._chain = deployment.chain
-        self._chain_by_reference = deployment.options(_by_reference=True).chain
-        streaming = deployment.options(stream=True)
-        self._stream, self._openai = streaming.stream, streaming.openai
-
-    def stream(self, values: dict[str, Any], context: RequestContext) -> Items:
-        """The items of a node that yields."""
-        return remote_items(self._stream, self._node, self._sent(values), to_wire(context))
-
-    def openai(self, method: str, body: object, context: RequestContext) -> Items:
-        """The parts of the node's answer to a request of OpenAI's API."""
-        return remote_items(self._openai, self._node, method, body, to_wire(context))
-
-    async def __call__(self, values: dict[str, Any], context: RequestContext) -> Any:
-        outcome = await self.chain([Link(self._node, "", values)], context)
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.value
-
-    async def chain(self, links: list[Link], context: RequestContext) -> ChainOutcome:
-        """Several nodes of the deployment in one trip."""
-        large = any(_are_large(link.values) for link in links)
-        call = self._chain_by_reference if large else self._chain
-        sent = [(link.node, link.port, self._sent(link.values)) for link in links]
-        with too_deep_is_told(links[0].node):
-            done, value, seconds = await call.remote(sent, to_wire(context))
-        return ChainOutcome(value, None, seconds) if done else ChainOutcome(None, value, seconds)
-
-    def _sent(self, values: dict[str, Any]) -> Any:
-        sent = on_host(values)
-        return Parcel(sent) if self._mixed else sent
-
-
-def _are_large(values: dict[str, Any]) -> bool:
-    return sum(getattr(value, "nbytes", 0) for value in values.values()) > LARGE
 
 
 class GraphReplica:
@@ -223,6 +192,7 @@ class GraphReplica:
             remote = self._remote.get((endpoint.name, next(iter(endpoint.graph.nodes), "")))
             if isinstance(endpoint, PoolEndpoint) and isinstance(remote, RemotePool):
                 endpoint.everywhere = remote.everywhere
+        self._host.pools_apart = self._pools_apart
         serve_directly(self._app)
         process_tuning.settle()
 
@@ -230,13 +200,23 @@ class GraphReplica:
         """This replica's load, for Ray Serve's autoscaler."""
         return self._gauge.read(self._host.metrics.answered)
 
+    async def _pools_apart(self) -> list[PoolFigures]:
+        pools = [one for one in self._remote.values() if isinstance(one, RemotePool)]
+        parts = await asyncio.gather(*(pool.figures() for pool in pools))
+        return [one for part in parts for one in part]
+
     def apply_model_state(self, graph: str, model: str, ready: bool) -> None:
         """A model was loaded or unloaded through another replica."""
         self._host.states.apply(graph, model, ready)
 
     def model_names(self) -> ModelNames:
         """What the graph's models are called, for a front that stands before many graphs."""
-        return self._names
+        offering = [
+            one
+            for one in map(self._host.get, self._host.names())
+            if isinstance(one, Endpoint) and one.openai.offered
+        ]
+        return replace(self._names, openai={one.model: one.name for one in offering})
 
     def _find_remote(self, graph: Graph, node: Node) -> Handle | None:
         return self._remote.get((graph.name, node.name))
@@ -255,9 +235,7 @@ class GraphReplica:
             log.exception("%s failed (request %s)", method, context.id)
             return False, ServingError(f"internal server error (request {context.id})"), context
 
-    async def answers(
-        self, graph: str, request: bytes, wire: Wire
-    ) -> AsyncGenerator[tuple[bool, Any], None]:
+    async def answers(self, graph: str, request: bytes, wire: Wire) -> Sent:
         """The responses to one request of gRPC's ``ModelStreamInfer``, each as ``(True,
         response)``, or ``(False, error)`` at the end."""
         context = from_wire(wire)

@@ -48,8 +48,8 @@ def serve_on_ray(
     ray.before_start = lambda: _refuse_impossible(plan, settings, wanted)
     with contextlib.ExitStack() as afterwards, ray, StatesTold(scope.folder):
         deploy(plan, version=version, body_limit=body_limit, replicas=wanted)
+        await_answers(plan, scope.host, scope.port, body_limit)
         for name in plan.program.served:
-            await_answer(scope.host, scope.port, f"/{name}{readiness_path(plan, name)}")
             ready(f"http://{scope.host}:{scope.port}/{name}")
         front = grpc_front(plan, (scope.host, scope.port), grpc, version)
         if front is None:
@@ -135,6 +135,17 @@ def last_error(text: str) -> str:
     telling = [line for line in lines if _TELLS.search(line)]
     line = telling[-1] if telling else (lines[-1] if lines else "no reason was given")
     return re.sub(r"^umbel\.[\w.]+: ", "", line)
+
+
+def await_answers(plan: Plan, host: str, port: int, body_limit: int) -> None:
+    """Returns once every graph that was deployed answers, and ``/openai/v1`` where one of them
+    has it. Raises ``DeclarationError``."""
+    from umbel.serving import cluster_openai  # after Ray has been set up
+
+    for name in plan.program.served:
+        await_answer(host, port, f"/{name}{readiness_path(plan, name)}")
+    if cluster_openai.bring_up_if_offered(plan.program.served, body_limit):
+        await_answer(host, port, f"{cluster_openai.ROUTE}/v1/models")
 
 
 def await_answer(host: str, port: int, path: str, patience_s: float = 120.0) -> None:

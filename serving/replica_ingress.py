@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from umbel.serving.http_app import HttpApp
+from umbel.serving.http_connection import Application
 from umbel.serving.http_listener import HttpListener
 from umbel.serving.wire import HttpRequest, Reply
 
@@ -28,7 +28,7 @@ _NEEDED = ("_metrics_manager", "_semaphore", "_dataplane_health_check", "_route_
 """What of Ray Serve's replica is used."""
 
 
-def serve_directly(app: HttpApp) -> None:
+def serve_directly(app: Application) -> None:
     """Call it in the constructor of an ingress replica: Ray Serve starts its HTTP server after
     that. ``app`` then takes the requests, where it lives on the loop of Ray Serve's server."""
     from ray.serve._private import replica
@@ -58,7 +58,7 @@ class _DirectServer:
     """What Ray Serve holds in place of uvicorn's server: it sets ``should_exit``, and waits for
     or cancels the task of ``serve``."""
 
-    def __init__(self, app: HttpApp, replica: Any, sock: socket.socket) -> None:
+    def __init__(self, app: Application, replica: Any, sock: socket.socket) -> None:
         self._listener = HttpListener(_Counted(app, replica))
         self._sock = sock
         self._stopping = asyncio.Event()
@@ -90,7 +90,7 @@ class _DirectServer:
 class _Counted:
     """The application as Ray Serve has to see it: counted, limited, with its health page."""
 
-    def __init__(self, app: HttpApp, replica: Any) -> None:
+    def __init__(self, app: Application, replica: Any) -> None:
         from ray.serve._private.common import RequestMetadata, RequestProtocol
 
         self._app, self._replica = app, replica

@@ -19,7 +19,6 @@ from umbel.graph.steps import Call, StepId, Subgraph
 from umbel.nodes.item_streams import END, Items
 from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.request_context import NodeCall, RequestContext
-from umbel.nodes.streaming_node import StreamingNode
 from umbel.serving.call_policy import CallPolicy, policy_of
 from umbel.serving.compiled_step import CompiledStep
 from umbel.serving.graph_outputs import as_step_value
@@ -46,8 +45,6 @@ def compile_stream_call(graph: CompiledGraph, index: int, step: Call) -> Compile
     name, policy = graph.graph.name, policy_of(node.options)
     mapped = _mapped_port(step.args, graph.streams, {p for p, t in types.items() if t.stream})
     yields = node.signature.outputs[0].type.stream
-    elsewhere = not isinstance(handle, StreamingNode)
-    collected = [p for p, ref in step.args if ref in graph.streams] if elsewhere else []
 
     async def wait(scope: Scope) -> Any:
         context = scope.context
@@ -61,8 +58,6 @@ def compile_stream_call(graph: CompiledGraph, index: int, step: Call) -> Compile
         if mapped is not None:
             once = run.opened if yields else run.called
             return run.recorded(_for_each(ready, mapped, once, flat=yields))
-        for port in collected:
-            ready[port] = await _collected(ready[port])
         if yields:
             return run.recorded(await run.opened(ready))
         return await run.whole(ready)
@@ -113,12 +108,6 @@ async def _for_each(
             async with contextlib.aclosing(value) as inner:
                 async for part in inner:
                     yield part
-
-
-async def _collected(items: Items) -> list[Any]:
-    """All items, for a node in another process: a stream does not travel."""
-    async with contextlib.aclosing(items):
-        return [item async for item in items]
 
 
 @dataclass(frozen=True)

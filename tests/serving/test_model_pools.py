@@ -199,3 +199,23 @@ def test_a_model_larger_than_the_memory_says_so(folder: Path) -> None:
 def test_declarations_that_make_no_sense(options: dict[str, Any], words: str) -> None:
     with pytest.raises(DeclarationError, match=words):
         model_pool("sklearn", **{"name": "flowers", **options})
+
+
+def test_what_it_holds_is_among_the_metrics(client: Client) -> None:
+    for _ in range(3):
+        client.post("/flowers/v1/models/species:predict", {"instances": ROWS[:1].tolist()})
+    client.post("/flowers/v1/models/broken:predict", {"instances": ROWS[:1].tolist()})
+    text = client.get("/flowers/metrics").body.decode()
+    figures = {
+        line.split("{")[0] + (":hit" if "hit" in line else ""): float(line.rsplit(" ", 1)[1])
+        for line in text.splitlines()
+        if line.startswith("umbel_pool_")
+    }
+    assert figures["umbel_pool_models"] == 1
+    assert 0 < figures["umbel_pool_bytes"] <= figures["umbel_pool_budget_bytes"]
+    assert figures["umbel_pool_requests_total:hit"] == 2
+    assert figures["umbel_pool_requests_total"] == 2, "misses: one of each model"
+    assert figures["umbel_pool_loads_total"] == 1
+    assert figures["umbel_pool_load_failures_total"] == 1
+    assert figures["umbel_pool_load_seconds_total"] > 0
+    assert figures["umbel_pool_evictions_total"] == 0

@@ -105,7 +105,7 @@ async def test_too_many_at_once_are_dropped_and_counted(serve: Any, services: An
     for _ in range(5):
         assert (await graph({}))[0] == 200
     assert (background.started, background.dropped, background.in_flight) == (3, 2, 3)
-    assert b'umbel_mirrored_total{outcome="dropped"} 2.0' in graph.host.metrics_text()
+    assert b'umbel_mirrored_total{outcome="dropped"} 2.0' in await graph.host.metrics_text()
     await graph.host.close()
     assert services.count("s") == 3
     assert background.in_flight == 0

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -121,6 +122,15 @@ def replicas(run: Run) -> list[dict[str, Any]]:
     return found
 
 
+def pool_metrics(run: Run) -> dict[str, list[float]]:
+    """The pool's figures of all replicas, as Prometheus reads them from any graph replica."""
+    found = collections.defaultdict[str, list[float]](list)
+    for line in run.client.get("/tenants/metrics").body.decode().splitlines():
+        if line.startswith("umbel_pool_"):
+            found[line.split("{")[0]].append(float(line.rsplit(" ", 1)[1]))
+    return found
+
+
 def memory() -> list[int]:
     """The resident bytes of the pool's replicas."""
     return [int(one.memory_info().rss) for one in processes("ServeReplica:tenants:tenants--models")]
@@ -177,9 +187,75 @@ def test_zipf(trained: Trained, run: Run, say_at_the_end: Callable[[str], None])
         f"{len(reports[0]['models'])} and {len(reports[1]['models'])} in memory at the end, "
         f"{REQUESTS / seconds:.0f} requests/s"
     )
+    told = pool_metrics(run)
+    assert len(told["umbel_pool_bytes"]) == 2, "one line for each replica"
+    assert sum(told["umbel_pool_requests_total"]) == REQUESTS
+    for name in ("loads", "evictions"):
+        assert sum(told[f"umbel_pool_{name}_total"]) == sum(one[name] for one in reports)
+    assert sum(told["umbel_pool_load_seconds_total"]) > 0
     assert share > 0.6
     assert resident[-1] < middle + 20e6, "memory grows with the models that were asked for"
     assert not set(reports[0]["models"]) & set(reports[1]["models"]), "each model has one replica"
+
+
+def test_load_and_unload_leave_other_models_alone(
+    trained: Trained, run: Run, say_at_the_end: Callable[[str], None]
+) -> None:
+    """Zipf's load on some models, first alone, then while others are loaded and unloaded."""
+    names = sorted(trained.answers)
+    asked_for, changed = names[:40], names[100:120]
+    draw = np.random.default_rng(3)
+    weights = 1 / np.arange(1, len(asked_for) + 1) ** 1.1
+    body = json.dumps({"instances": trained.rows.tolist()}).encode()
+    wrong: collections.Counter[str] = collections.Counter()
+
+    def ask(name: str) -> float:
+        start = time.perf_counter()
+        answer = run.client.post(f"/tenants/v1/models/{name}:predict", body)
+        if answer.status != 200:
+            wrong[f"{answer.status} {answer.body.decode()[:200]}"] += 1
+        elif answer.json != {"predictions": trained.answers[name]}:
+            wrong[f"{name}: {answer.json}"] += 1
+        return time.perf_counter() - start
+
+    def load(requests: int) -> list[float]:
+        picked = draw.choice(asked_for, requests, p=weights / weights.sum())
+        with ThreadPoolExecutor(4) as pool:
+            return sorted(pool.map(ask, map(str, picked)))
+
+    def change() -> int:
+        done = 0
+        while not stop.is_set():
+            for name in changed:
+                for verb in ("unload", "load"):
+                    answer = run.client.post(f"/tenants/v2/repository/models/{name}/{verb}", b"")
+                    assert answer.status == 200, answer
+                    done += 1
+                if stop.is_set():
+                    break
+        return done
+
+    for name in asked_for:
+        ask(name)
+    alone, stop = load(1000), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        changes = pool.submit(change)
+        try:
+            beside = load(1000)
+        finally:
+            stop.set()
+        done = changes.result()
+    assert not wrong
+    assert done > 20
+    quantiles = [
+        1e3 * one[int(share * len(one))] for share in (0.5, 0.99) for one in (alone, beside)
+    ]
+    say_at_the_end(
+        "other models' requests, alone and while models are loaded and unloaded "
+        f"({done} changes): median {quantiles[0]:.0f} and {quantiles[1]:.0f} ms, "
+        f"p99 {quantiles[2]:.0f} and {quantiles[3]:.0f} ms, no error"
+    )
+    assert quantiles[3] < 3 * quantiles[2] + 100, "requests wait for loads of other models"
 
 
 def test_one_repository_for_all_replicas(trained: Trained, run: Run) -> None:

@@ -1,0 +1,77 @@
+"""OpenAI's API at the server's root on Ray: the body's model names the graph."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import event_client
+from loopback_server import Client
+
+pytest.importorskip("ray.serve")
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+FILE = Path(__file__).parents[2] / "graphs" / "talkers.py"
+ROOT = "/openai/v1"
+PAUSE_S = 0.06
+"""Seconds between two words."""
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "umbel", "run", str(FILE), "--port", str(port), "--no-grpc"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+    )
+    assert process.stdout is not None
+    try:
+        told = [process.stdout.readline() for _ in range(3)]
+        assert all(line.startswith("ready ") for line in told), (told, process.communicate())
+        yield Client(port)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_the_models_of_all_graphs(client: Client) -> None:
+    listed = client.get(f"{ROOT}/models")
+    assert listed.status == 200
+    assert [one["id"] for one in listed.json["data"]] == ["loud", "unsure"]
+    assert client.get(f"{ROOT}/models/loud").json["id"] == "loud"
+
+
+@pytest.mark.parametrize(("model", "mark"), [("loud", "!"), ("unsure", "?")])
+def test_a_completion(client: Client, model: str, mark: str) -> None:
+    body = {"model": model, "prompt": "a b"}
+    answer = client.post(f"{ROOT}/completions", body, x_request_id="r")
+    assert (answer.status, answer.json) == (200, {"text": f"a b{mark}"})
+    assert answer.headers["x-request-id"] == "r"
+    long = {**body, "prompt": "a " * 20, "stream": True}
+    found = list(event_client.events(client.port, f"{ROOT}/completions", long))
+    assert [event.data for event in found] == [{"text": f"a{mark}"}] * 20 + ["[DONE]"]
+    assert found[-1].seconds - found[0].seconds > 20 * PAUSE_S / 2, "the stream was held back"
+
+
+def test_what_is_wrong_is_told_in_openai_s_form(client: Client) -> None:
+    refused = client.post(f"{ROOT}/completions", {"model": "loud", "prompt": "refused"})
+    assert (refused.status, refused.json["error"]["message"]) == (400, "no such word")
+    unknown = client.post(f"{ROOT}/completions", {"model": "silent", "prompt": "x"})
+    assert unknown.status == 404
+    assert "there are: loud, unsure" in unknown.json["error"]["message"]
+    assert client.post(f"{ROOT}/completions", {"prompt": "x"}).status == 400
+    assert client.post(f"{ROOT}/completions", b"{").status == 400
+    assert client.get(f"{ROOT}/models/nobody").status == 404
