@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 bad input or a failed check (all findings on stderr), 2 wr
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import sys
 from collections.abc import Sequence
 
@@ -27,6 +29,9 @@ _DESCRIPTIONS = {
     "k8s": "Serve KServe's resources in a Kubernetes cluster.",
     "call": "Send one request to a graph; the answer is printed, its path on stderr.",
 }
+
+_MACHINES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+"""What the machine refuses, wherever a verb writes: told in one line."""
 
 VERBS = (check, show, plan, run, status, up, down, call, convert, build, k8s)
 """Modules with ``add(subparsers)``, in the order of ``umbel --help``."""
@@ -50,8 +55,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code."""
     arguments = parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8
     try:
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
         return code
     except UmbelError as error:
         report_error(error, as_json=getattr(arguments, "json", False))
@@ -60,4 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         sys.stderr.close()
+        return 1
+    except OSError as error:
+        if error.errno not in _MACHINES:
+            raise
+        print(f"error: {error}", file=sys.stderr)
         return 1

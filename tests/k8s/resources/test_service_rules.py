@@ -134,6 +134,8 @@ def test_what_kserve_accepts(service: Check, spec: str) -> None:
 
 def test_names_and_autoscaler_classes(service: Check) -> None:
     assert service(MODEL % "", name="Iris").codes() == ["K201"]
+    assert service(MODEL % "", name="i" * 63).codes() == []
+    assert service(MODEL % "", name="i" * 64).codes() == ["K201"]
     assert service(MODEL % "", **{SCALER: "kpa"}).codes() == ["K202"]
     assert service(MODEL % "", **{SCALER: "external"}).codes() == []
 
