@@ -3,6 +3,7 @@ value the type of its output."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from umbel.graph.edge_types import misfit, narrower, result_types
@@ -50,6 +51,24 @@ def ports_of(step: Step, graph: Graph, known: dict[GraphName, Graph]) -> Signatu
         callee = known.get(step.graph)
         return callee.signature if callee else None
     return None
+
+
+def answered(graph: Graph, of: Callable[[GraphName], Graph]) -> Signature:
+    """What clients see of a graph: where its only output is the answer of a node with several
+    outputs, those. ``of`` gives the graph of a name."""
+    signature = graph.signature
+    if signature.keyed or len(graph.outputs) != 1 or len(signature.outputs) != 1:
+        return signature
+    last = next((step for step in graph.steps if step.id == graph.outputs[0][1]), None)
+    inner: Signature | None = None
+    if isinstance(last, Call):
+        node = graph.nodes.get(last.node)
+        inner = node.signature if node else None
+    elif isinstance(last, Subgraph):
+        inner = answered(of(last.graph), of)
+    if inner is None or not inner.keyed:
+        return signature
+    return replace(signature, outputs=inner.outputs, keyed=True)
 
 
 def _infer_graph(graph: Graph, known: dict[GraphName, Graph]) -> Graph:

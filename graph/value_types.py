@@ -55,18 +55,28 @@ OIP_TO_DTYPE: dict[str, str] = {oip: name for name, oip in DTYPES.items() if nam
 
 
 @dataclass(frozen=True)
+class Column:
+    """A named column of a table. ``dtype`` as in ``ValueType``, ``None`` where nothing tells."""
+
+    name: str
+    dtype: str | None = None
+
+
+@dataclass(frozen=True)
 class ValueType:
     """What a port carries.
 
     ``dtype`` is numpy's name (``float32``) or ``None`` for any; ``shape`` is ``None`` for any
     rank. Both only mean something for tensor forms (``ndarray`` and ``torch``), and ``dtype``
-    also for ``any``. ``stream``: not one such value but an iterator of them.
+    also for ``any``. ``stream``: not one such value but an iterator of them. ``columns``: the named
+    columns of a table, of a model that was fitted with names.
     """
 
     form: Form = "any"
     dtype: str | None = None
     shape: tuple[Dim, ...] | None = None
     stream: bool = False
+    columns: tuple[Column, ...] = ()
 
     @property
     def is_tensor(self) -> bool:

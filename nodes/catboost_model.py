@@ -9,12 +9,13 @@ import numpy as np
 
 from umbel.graph.errors import DeclarationError
 from umbel.graph.implementations import ModelFile
-from umbel.graph.value_types import Port, Signature, ValueType
+from umbel.graph.value_types import Port, Signature
 from umbel.nodes.code_in_files import permission
 from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
 from umbel.nodes.named_columns import Columns
+from umbel.nodes.probed_outputs import probed
 
 SUFFIXES = (".cbm",)
 METHODS = {"predict_proba": "Probability", "raw": "RawFormulaVal", "predict": ""}
@@ -36,12 +37,18 @@ class CatBoostModel:
         self._categories = [*model.get_cat_feature_indices(), *model.get_text_feature_indices()]
         dtype = None if self._categories else "float64"
         self._model, self._threads = model, threads or -1
-        self._columns = Columns(len(names), None if numbered else names, dtype)
+        dtypes = ["str" if n in self._categories else "float64" for n in range(len(names))]
+        self._columns = Columns(
+            len(names), None if numbered else names, dtype, tuple(dtypes), numbered=True
+        )
         classes = len(model.classes_) > 0
         self._kind = METHODS[method] or ("Class" if classes else "RawFormulaVal")
-        output = None if self._kind == "Class" else "float64"
+        numbered_classes = classes and all(type(one) is int for one in model.classes_.tolist())
+        output = "float64" if self._kind != "Class" else ("int64" if numbered_classes else None)
+        value = "0" if self._categories else 0.0
+        answer = probed(self.predict, self._columns.count, value, dtype=output)
         self.signature: Signature | None = Signature(
-            (self._columns.port(),), (Port("output", ValueType("ndarray", output)),)
+            (self._columns.port(),), (Port("output", answer),)
         )
 
     @property
@@ -56,7 +63,7 @@ class CatBoostModel:
             result = np.asarray(
                 self._model.predict(rows, prediction_type=self._kind, thread_count=self._threads)
             )
-        except catboost.CatBoostError as error:
+        except (catboost.CatBoostError, TypeError) as error:  # TypeError: null for a category
             raise UnfitInput(f"input 'x': {str(error).splitlines()[0]}", "x") from None
         return result[:, 0] if self._kind == "Class" and result.ndim > 1 else result
 

@@ -11,12 +11,13 @@ import numpy as np
 
 from umbel.graph.errors import DeclarationError
 from umbel.graph.implementations import ModelFile
-from umbel.graph.value_types import Port, Signature, ValueType
+from umbel.graph.value_types import Port, Signature
 from umbel.nodes.code_in_files import permission
 from umbel.nodes.lightgbm_contents import checked_text
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
 from umbel.nodes.named_columns import Columns
+from umbel.nodes.probed_outputs import probed
 
 SUFFIXES = (".bst", ".txt", ".model", ".lgb")
 METHODS = ("predict", "raw", "class", "contributions", "leaf")
@@ -38,10 +39,10 @@ class LightGBMModel:
         numbered = names == tuple(f"Column_{number}" for number in range(len(names)))
         self._booster, self._method, self._threads = booster, method, threads
         self._columns = Columns(booster.num_feature(), None if numbered else names, "float64")
-        shape = ("batch",) if method == "class" else None
         dtype = {"class": "int64", "leaf": "int32"}.get(method, "float64")
+        answer = probed(self.predict, self._columns.count, dtype=dtype)
         self.signature: Signature | None = Signature(
-            (self._columns.port(),), (Port("output", ValueType("ndarray", dtype, shape)),)
+            (self._columns.port(),), (Port("output", answer),)
         )
 
     @property

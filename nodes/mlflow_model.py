@@ -52,11 +52,12 @@ class MlflowModel:
             self._tensors = _tensor_ports(schema.inputs, "x")
         elif schema is not None and all(schema.input_names()):
             names = tuple(str(name) for name in schema.input_names())
-            self._columns = Columns(len(names), names)
             self._dtypes = {
                 str(column.name): _COLUMN_DTYPES.get(str(column.type).rpartition(".")[2], "")
                 for column in schema.inputs
             }
+            dtypes = tuple(self._dtypes[name] or None for name in names)
+            self._columns = Columns(len(names), names, dtypes=dtypes)
         self.signature: Signature | None = Signature(
             self._tensors or (self._columns.port(),), _outputs(told)
         )
@@ -139,8 +140,12 @@ def _dim(axis: int, length: int) -> Dim:
 
 def _outputs(told: Any) -> tuple[Port, ...]:
     schema = None if told is None else told.outputs
-    if schema is None or not schema.is_tensor_spec() or len(schema.inputs) != 1:
+    if schema is None or len(schema.inputs) != 1:
         return (Port("output", ValueType("ndarray")),)
+    if not schema.is_tensor_spec():
+        dtype = _COLUMN_DTYPES.get(str(schema.inputs[0].type).rpartition(".")[2])
+        named = bool(schema.inputs[0].name)
+        return (Port("output", ValueType("ndarray", None if named else dtype)),)
     return (Port("output", _tensor_ports(schema.inputs, "output")[0].type),)
 
 

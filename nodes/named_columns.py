@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from umbel.graph.value_types import Port, ValueType
-from umbel.nodes.descriptions import listing
+from umbel.graph.value_types import Column, Port, ValueType
+from umbel.nodes.descriptions import describe, listing
 from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.model_inputs import taken
 from umbel.nodes.object_rows import single_rows
@@ -22,11 +22,15 @@ from umbel.nodes.object_rows import single_rows
 
 @dataclass(frozen=True)
 class Columns:
-    """What a model tells of its columns. ``dtype`` None: as they come, strings too."""
+    """What a model tells of its columns. ``dtype`` None: as they come, strings too. ``dtypes``:
+    of each column, where they differ."""
 
     count: int | None
     names: tuple[str, ...] | None = None
     dtype: str | None = None
+    dtypes: tuple[str | None, ...] = ()
+    numbered: bool = False
+    """Whether whole numbers may stand in columns of text, as CatBoost has it."""
 
     @property
     def _rows(self) -> ValueType:
@@ -36,7 +40,10 @@ class Columns:
         """The one input. With names it takes objects too, so its form is ``any``."""
         if self.names is None:
             return Port("x", self._rows)
-        return Port("x", ValueType("any", self.dtype or "float64", self._rows.shape))
+        dtypes = self.dtypes or (self.dtype or "float64",) * len(self.names)
+        columns = tuple(map(Column, self.names, dtypes))
+        shape = self._rows.shape
+        return Port("x", ValueType("any", self.dtype or "float64", shape, columns=columns))
 
     def array(self, x: Any) -> Any:
         """``[batch, n]``; null is not a number where the dtype is a float. Raises UnfitInput."""
@@ -64,7 +71,22 @@ class Columns:
                 "the model was fitted without column names",
                 "x",
             )
-        return self._ordered(taken(x, ValueType("dataframe")))
+        table = self._ordered(taken(x, ValueType("dataframe")))
+        for position, dtype in enumerate(self.dtypes):
+            if dtype == "str":
+                self._require_text(table.iloc[:, position])
+        return table
+
+    def _require_text(self, column: Any) -> None:
+        known = (str, bytes, int) if self.numbered else (str, bytes)
+        for value in column.tolist():
+            missing = value is None or (isinstance(value, float) and np.isnan(value))
+            if not missing and (not isinstance(value, known) or isinstance(value, bool)):
+                raise UnfitInput(
+                    f"input 'x': expected text in column {str(column.name)!r}, "
+                    f"got {describe(value)}",
+                    "x",
+                )
 
     def _ordered(self, table: Any) -> Any:
         names = self.names

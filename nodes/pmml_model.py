@@ -19,8 +19,12 @@ from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
 from umbel.nodes.named_columns import Columns
+from umbel.nodes.probed_outputs import probed
 
 SUFFIXES = (".pmml", ".xml")
+_DTYPES = {
+    "string": "str", "integer": "int64", "float": "float32", "double": "float64", "boolean": "bool",
+}  # fmt: skip
 METHODS = ("predict", "predict_proba")
 SETTINGS = {"method": f"what is called: {', '.join(METHODS)}", "sha256": PERMISSIONS["sha256"]}
 
@@ -30,12 +34,21 @@ class PmmlModel:
 
     def __init__(self, estimator: Any, method: str) -> None:
         target = None if estimator.target_field is None else estimator.target_field.get("name")
-        names = tuple(str(name) for name in estimator.fields if name != target)
+        fields = {
+            str(name): field
+            for name, field in estimator.fields.items()
+            if name != target and field.tag == "DataField"
+        }
+        names = tuple(fields)
         self._call = getattr(estimator, method)
-        self._columns = Columns(len(names), names)
+        dtypes = tuple(_DTYPES.get(field.get("dataType")) for field in fields.values())
+        self._columns = Columns(len(names), names, dtypes=dtypes)
         dtype = "float64" if method == "predict_proba" else None
+        answer = ValueType("ndarray", dtype)
+        if set(dtypes) <= {"float64", "float32"}:
+            answer = probed(self.predict, len(names), dtype=dtype)
         self.signature: Signature | None = Signature(
-            (self._columns.port(),), (Port("output", ValueType("ndarray", dtype)),)
+            (self._columns.port(),), (Port("output", answer),)
         )
 
     def predict(self, x: Any) -> Any:

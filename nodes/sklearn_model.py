@@ -22,6 +22,8 @@ from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
 from umbel.nodes.named_columns import Columns
+from umbel.nodes.probed_outputs import probed
+from umbel.nodes.sklearn_columns import column_dtypes
 from umbel.nodes.sklearn_linear import fits, quick_form
 
 SUFFIXES = (".skops", ".joblib", ".pkl", ".pickle")
@@ -68,18 +70,24 @@ class SklearnModel:
         """The fitted estimator, for explainers that look inside the model."""
         self._call = getattr(estimator, method)
         names = getattr(estimator, "feature_names_in_", None)
+        listed = None if names is None else tuple(str(name) for name in names)
         self._columns = Columns(
             getattr(estimator, "n_features_in_", None),
-            None if names is None else tuple(str(name) for name in names),
+            listed,
+            dtypes=() if listed is None else column_dtypes(estimator, listed),
         )
         self._quick = None if names is not None else quick_form(estimator, method)
         self._width = self._columns.count or 0
-        output = ValueType(
-            "ndarray", _output_dtype(estimator, method), _output_shape(estimator, method)
-        )
+        output = self._output(estimator, method)
         self.signature: Signature | None = Signature(
             (self._columns.port(),), (Port("output", output),)
         )
+
+    def _output(self, estimator: Any, method: str) -> ValueType:
+        dtype, shape = _output_dtype(estimator, method), _output_shape(estimator, method)
+        if shape is None and set(self._columns.dtypes) <= {"float64"}:
+            return probed(self.predict, self._columns.count, dtype=dtype)
+        return ValueType("ndarray", dtype, shape)
 
     def predict(self, x: Any) -> Any:
         """The method's result as numpy, first axis the rows. Raises UnfitInput."""

@@ -11,11 +11,12 @@ import xgboost
 
 from umbel.graph.errors import DeclarationError
 from umbel.graph.implementations import ModelFile
-from umbel.graph.value_types import Port, Signature, ValueType
+from umbel.graph.value_types import Port, Signature
 from umbel.nodes.code_in_files import permission
 from umbel.nodes.model_location import model_file
 from umbel.nodes.model_settings import PERMISSIONS, ModelSettings
 from umbel.nodes.named_columns import Columns
+from umbel.nodes.probed_outputs import probed
 from umbel.nodes.xgboost_contents import check_contents
 
 SUFFIXES = (".bst", ".json", ".ubj")
@@ -38,9 +39,9 @@ class XGBoostModel:
         )
         self._in_place = _kind(booster) != "gblinear"
         dtype = "int64" if method == "class" else "float32"
-        shape = ("batch",) if method == "class" else None
+        answer = probed(self.predict, self._columns.count, dtype=dtype)
         self.signature: Signature | None = Signature(
-            (self._columns.port(),), (Port("output", ValueType("ndarray", dtype, shape)),)
+            (self._columns.port(),), (Port("output", answer),)
         )
 
     @property

@@ -20,6 +20,7 @@ from umbel.graph.errors import (
     UmbelError,
     UpstreamAnswered,
 )
+from umbel.graph.inference import answered
 from umbel.graph.steps import GraphName
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.engine import Engine
@@ -31,7 +32,7 @@ from umbel.serving.openai_paths import OpenAiPaths
 from umbel.serving.payload_log import PayloadLog
 from umbel.serving.protocols import metadata, v1
 from umbel.serving.protocols.error_bodies import error_reply, model_not_found, model_not_ready
-from umbel.serving.protocols.openapi import openapi_document
+from umbel.serving.protocols.openapi import openapi_document, router_document
 from umbel.serving.stream_inference import StreamInference
 from umbel.serving.wire import JSON, Reply, WireRequest
 
@@ -61,6 +62,10 @@ class Endpoint:
         streams = any(port.type.stream for port in graph.signature.outputs)
         kind = StreamInference if streams else Inference
         self.inference = kind(engine, name, self.model)
+        self.told = self.inference.documented
+        """The inputs and outputs that documents and metadata tell of."""
+        if not streams:
+            self.told = answered(graph, lambda name: engine.compiled(name).graph)
         sinks = graph.settings.get("payload_logs")
         self._log = PayloadLog(sinks, engine.background) if isinstance(sinks, dict) else None
         self._generate = Generate(self.inference)
@@ -221,7 +226,7 @@ class Endpoint:
         return json_reply(self._model_metadata())
 
     def _model_metadata(self) -> dict[str, Any]:
-        return metadata.model_metadata(self.model, self.inference.signature)
+        return metadata.model_metadata(self.model, self.told)
 
     async def _model_ready(self, request: WireRequest) -> Reply:
         return json_reply(metadata.model_ready(self.model, self.ready), 200 if self.ready else 503)
@@ -245,14 +250,18 @@ class Endpoint:
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document of this endpoint."""
+        if self.is_router:
+            return router_document(self.name, version=self.version, description=self.graph.doc)
         example = self.graph.example
         return openapi_document(
             self.name,
-            self.inference.documented,
+            self.told,
+            model=self.model,
             version=self.version,
             description=self.graph.doc,
             v1_example=None if example is None else {"instances": example},
             explain=self.explanation is not None,
+            openai=self.openai.methods,
         )
 
     async def _docs(self, request: WireRequest) -> Reply:

@@ -77,6 +77,11 @@ class OpenAiPaths:
         self._methods = tuple(METHODS.values()) if methods is None else methods
         self.offered = self._node is not None and bool(self._methods)
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What the model has of OpenAI's API."""
+        return self._methods if self.offered else ()
+
     def routes(self, when_ready: Callable[[Handler], Handler]) -> dict[str, dict[str, Handler]]:
         """Path → HTTP method → handler."""
         if not self.offered:

@@ -45,7 +45,7 @@ async def _infer(endpoint: Endpoint, message: Any, context: RequestContext) -> A
 async def _metadata(endpoint: Endpoint, message: Any, context: RequestContext) -> Any:
     if not endpoint.ready:
         raise model_not_ready(endpoint.model)
-    described = model_metadata(endpoint.model, endpoint.inference.signature)
+    described = model_metadata(endpoint.model, endpoint.told)
     return messages.ModelMetadataResponse(**described)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from umbel.graph.value_types import Port, Signature, ValueType
-from umbel.serving.protocols.metadata import port_datatype
+from umbel.graph.value_types import Signature, ValueType
+from umbel.serving.protocols.metadata import input_tensors, port_datatype
 
 MAX_ELEMENTS = 64
 """A larger example (an image) helps nobody: there is none."""
@@ -36,32 +36,34 @@ def v1_example(signature: Signature) -> dict[str, Any] | None:
 
 def v2_example(signature: Signature) -> dict[str, Any] | None:
     """A request for ``/infer``; None if a port does not say what it takes."""
-    tensors = [_tensor(port) for port in signature.inputs]
+    tensors = [_tensor(*tensor) for port in signature.inputs for tensor in input_tensors(port)]
     if not tensors or any(tensor is None for tensor in tensors):
         return None
     return {"inputs": tensors}
 
 
-def _tensor(port: Port) -> dict[str, Any] | None:
-    datatype = port_datatype(port.type)
+def _tensor(name: str, type: ValueType) -> dict[str, Any] | None:
+    datatype = port_datatype(type)
     if datatype == "FP16":
         return None
-    if port.type.is_tensor:
-        shape = _shape(port.type)
+    if type.is_tensor or type.columns:
+        shape = _shape(type)
         if shape is None:
             return None
-        data = [_element(port.type)] * math.prod(shape)
-    elif port.type.form in _SAMPLES:
-        sample = _SAMPLES[port.type.form]
+        data = [_element(type)] * math.prod(shape)
+    elif type.form in _SAMPLES:
+        sample = _SAMPLES[type.form]
         shape, data = [1], ["{}" if sample == {} else sample]
     else:
         return None
-    return {"name": port.name, "shape": shape, "datatype": datatype, "data": data}
+    return {"name": name, "shape": shape, "datatype": datatype, "data": data}
 
 
 def _value(type: ValueType) -> Any:
     if type.form in _SAMPLES:
         return _SAMPLES[type.form]
+    if type.columns:
+        return [{one.name: _element(ValueType("any", one.dtype)) for one in type.columns}]
     shape = _shape(type) if type.is_tensor else None
     if shape is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from umbel.graph.value_types import DTYPES, Port, Signature, ValueType
+from umbel.graph.value_types import DTYPES, Column, Port, Signature, ValueType
 
 EXTENSIONS = ("model_repository_extension", "binary_tensor_data")
 """KServe's name for loading and unloading, Triton's for binary data."""
@@ -54,11 +54,29 @@ def model_metadata(name: str, signature: Signature, versions: Sequence[str] = ()
     return {
         **head,
         "platform": PLATFORM,
-        "inputs": [tensor_metadata(port.name, port.type) for port in signature.inputs],
+        "inputs": [
+            tensor_metadata(*tensor) for port in signature.inputs for tensor in input_tensors(port)
+        ],
         "outputs": [
             tensor_metadata(output_name(port, signature), port.type) for port in signature.outputs
         ],
     }
+
+
+def input_tensors(port: Port) -> list[tuple[str, ValueType]]:
+    """The tensors that an input is sent as: a table whose columns have several dtypes as one for
+    each column, everything else as one."""
+    columns = port.type.columns
+    if len({column.dtype for column in columns}) <= 1 and not _texts(columns):
+        return [(port.name, port.type)]
+    return [
+        (column.name, ValueType("ndarray" if column.dtype else "any", column.dtype, ("batch", 1)))
+        for column in columns
+    ]
+
+
+def _texts(columns: Sequence[Column]) -> bool:
+    return any(column.dtype in (None, "str", "bytes") for column in columns)
 
 
 def tensor_metadata(name: str, type: ValueType) -> dict[str, Any]:

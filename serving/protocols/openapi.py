@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from umbel.graph.value_types import Signature
-from umbel.serving.protocols import example_bodies, metadata, schemas
+from umbel.serving.protocols import (
+    example_bodies,
+    metadata,
+    openapi_extensions,
+    openapi_openai,
+    schemas,
+)
+from umbel.serving.protocols.operations import get, post, ready_page, ref
 
-Operation = dict[str, Any]
-
-_ERRORS = {
-    "400": "the body, a tensor's name, shape or dtype is wrong",
-    "404": "no such graph or model",
-    "413": "the body is over the limit",
-    "500": "a node failed; the text names it and the request",
-    "503": "still starting, or stopping",
-    "504": "the deadline passed",
-}
+_ROUTER = "What the graph's first step takes; its answer is the graph's."
 
 
 def openapi_document(
     name: str,
     signature: Signature,
     *,
+    model: str = "",
     version: str = "0.1.0",
     description: str = "",
     v1_example: Any = None,
-    v2_example: Any = None,
     explain: bool = False,
+    openai: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The document for the graph ``name`` as it answers under ``/name``.
+    """The document for the graph ``name`` as it answers under ``/name``; ``model`` where it is
+    served under another name. ``openai``: the methods of OpenAI's API that it offers.
 
-    The examples are made from the signature where they are not given.
+    ``v1_example`` is made from the signature where it is not given.
     """
+    model = model or name
     v1 = v1_example if v1_example is not None else example_bodies.v1_example(signature)
-    v2 = v2_example if v2_example is not None else example_bodies.v2_example(signature)
-    info: dict[str, Any] = {"title": name, "version": version}
-    if description:
-        info["description"] = description
+    v2 = example_bodies.v2_example(signature)
+    call = post("call", "Call the graph", "graph", ref("GraphRequest"), {}, v1)
+    told = {"status": "alive", **metadata.model_metadata(model, signature)}
     return {
         "openapi": "3.1.0",
-        "info": info,
+        "info": _info(name, version, description),
         "paths": {
-            f"/{name}": {"post": _call(v1)},
-            **_v1_paths(name, v1, explain),
-            **_v2_paths(name, signature, version, v2),
+            f"/{name}": {**get("graph", "What the graph takes", "graph", told), "post": call},
+            **_v1_paths(name, model, v1, explain),
+            **_v2_paths(name, model, signature, version, v2),
+            **openapi_extensions.paths(name, model, signature, v2, explain),
+            **openapi_openai.paths(name, model, openai),
         },
         "components": {
             "schemas": {
@@ -54,35 +57,57 @@ def openapi_document(
                 "V1Response": schemas.v1_response(signature),
                 "V2Request": schemas.v2_request(signature),
                 "V2Response": schemas.v2_response(signature),
+                "ModelMetadata": schemas.MODEL_METADATA,
+                **openapi_extensions.component_schemas(signature),
+                **openapi_openai.component_schemas(openai),
             }
         },
     }
 
 
-def _call(example: Any) -> Operation:
-    return _post("call", "Call the graph", "graph", "GraphRequest", {}, example)
+def router_document(name: str, *, version: str, description: str = "") -> dict[str, Any]:
+    """The document of a graph of messages, which takes whatever its services take."""
+    call = post("call", "Call the graph", "graph", {}, {})
+    ready = get("ready", "Is the graph ready?", "graph", {"ready": True})
+    return {
+        "openapi": "3.1.0",
+        "info": _info(name, version, description or _ROUTER),
+        "paths": {f"/{name}": {"post": call}, f"/{name}/readyz": ready},
+        "components": {"schemas": {"Error": schemas.ERROR}},
+    }
 
 
-def _v1_paths(name: str, example: Any, explain: bool) -> dict[str, Any]:
+def _info(name: str, version: str, description: str) -> dict[str, Any]:
+    return {
+        "title": name,
+        "version": version or "0",
+        **({"description": description} if description else {}),
+    }
+
+
+def _v1_paths(name: str, model: str, example: Any, explain: bool) -> dict[str, Any]:
     base = f"/{name}/v1/models"
-    model = f"{base}/{name}"
-    predict = _post("v1_predict", "Predict", "V1", "V1Request", _ref("V1Response"), example)
+    one = f"{base}/{model}"
+    predict = post("v1_predict", "Predict", "V1", ref("V1Request"), ref("V1Response"), example)
     paths: dict[str, Any] = {
-        base: _get("v1_models", "List the models", "V1", metadata.model_list([name])),
-        model: _get("v1_model", "Is the model ready?", "V1", metadata.model_ready(name, True)),
-        f"{model}:predict": {"post": predict},
+        base: get("v1_models", "List the models", "V1", metadata.model_list([model])),
+        one: get("v1_model", "Is the model ready?", "V1", metadata.model_ready(model, True)),
+        f"{one}:predict": {"post": predict},
     }
     if explain:
-        explained = {"type": "object", "required": ["explanations"]}
-        operation = _post("v1_explain", "Explain", "V1", "V1Request", explained, example)
-        paths[f"{model}:explain"] = {"post": operation}
+        operation = post(
+            "v1_explain", "Explain", "V1", ref("V1Request"), schemas.EXPLAINED, example
+        )
+        paths[f"{one}:explain"] = {"post": operation}
     return paths
 
 
-def _v2_paths(name: str, signature: Signature, version: str, example: Any) -> dict[str, Any]:
+def _v2_paths(
+    name: str, model: str, signature: Signature, version: str, example: Any
+) -> dict[str, Any]:
     base = f"/{name}/v2"
-    model = f"{base}/models/{name}"
-    infer = _post("v2_infer", "Infer", "V2", "V2Request", _ref("V2Response"), example)
+    one = f"{base}/models/{model}"
+    infer = post("v2_infer", "Infer", "V2", ref("V2Request"), ref("V2Response"), example)
     binary: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
     infer["requestBody"]["content"]["application/octet-stream"] = binary
     infer["responses"]["200"]["content"]["application/octet-stream"] = binary
@@ -95,49 +120,15 @@ def _v2_paths(name: str, signature: Signature, version: str, example: Any) -> di
             "schema": {"type": "integer", "minimum": 0},
         }
     ]
-    described = metadata.model_metadata(name, signature)
+    described = metadata.model_metadata(model, signature)
     server = metadata.server_metadata(version)
+    ready = metadata.model_ready(model, True)
     return {
-        base: _get("v2_server", "Server metadata", "V2", server),
-        f"{base}/health/live": _get("v2_live", "Is the server alive?", "V2", {"live": True}),
-        f"{base}/health/ready": _get("v2_ready", "Is the server ready?", "V2", {"ready": True}),
-        f"{base}/models": _get("v2_models", "List", "V2", metadata.model_list([name])),
-        model: _get("v2_model", "Inputs and outputs of the model", "V2", described),
-        f"{model}/ready": _get(
-            "v2_model_ready", "Is the model ready?", "V2", metadata.model_ready(name, True)
-        ),
-        f"{model}/infer": {"post": infer},
+        base: get("v2_server", "Server metadata", "V2", server),
+        f"{base}/health/live": get("v2_live", "Is the server alive?", "V2", {"live": True}),
+        f"{base}/health/ready": ready_page("v2_ready", "Is the server ready?", {"ready": True}),
+        f"{base}/models": get("v2_models", "List", "V2", metadata.model_list([model])),
+        one: get("v2_model", "Inputs and outputs", "V2", described, ref("ModelMetadata")),
+        f"{one}/ready": ready_page("v2_model_ready", "Is the model ready?", ready),
+        f"{one}/infer": {"post": infer},
     }
-
-
-def _get(id: str, summary: str, tag: str, example: Any) -> dict[str, Operation]:
-    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
-    responses = {"200": {"description": "OK", "content": content}, **_errors("404", "503")}
-    return {"get": {"operationId": id, "summary": summary, "tags": [tag], "responses": responses}}
-
-
-def _post(
-    id: str, summary: str, tag: str, request: str, answer: dict[str, Any], example: Any
-) -> Operation:
-    body: dict[str, Any] = {"schema": _ref(request)}
-    if example is not None:
-        body["example"] = example
-    return {
-        "operationId": id,
-        "summary": summary,
-        "tags": [tag],
-        "requestBody": {"required": True, "content": {"application/json": body}},
-        "responses": {
-            "200": {"description": "OK", "content": {"application/json": {"schema": answer}}},
-            **_errors(*_ERRORS),
-        },
-    }
-
-
-def _errors(*statuses: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": _ref("Error")}}
-    return {status: {"description": _ERRORS[status], "content": content} for status in statuses}
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from umbel.graph.value_types import DTYPES, Dim, Port, Signature, ValueType
-from umbel.serving.protocols.metadata import output_name, port_datatype
+from umbel.graph.value_types import DTYPES, Column, Dim, Port, Signature, ValueType
+from umbel.serving.protocols.metadata import input_tensors, output_name, port_datatype
 
 Schema = dict[str, Any]
 
@@ -30,8 +31,41 @@ ERROR: Schema = {
 }
 
 
+READINESS: Schema = {
+    "type": "object",
+    "required": ["ready"],
+    "properties": {"name": {"type": "string"}, "ready": {"type": "boolean"}},
+}
+
+EXPLAINED: Schema = {"type": "object", "required": ["explanations"]}
+
+_TENSOR_METADATA: Schema = {
+    "type": "object",
+    "required": ["name", "datatype", "shape"],
+    "properties": {
+        "name": {"type": "string"},
+        "datatype": {"enum": sorted(set(DTYPES.values()))},
+        "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
+    },
+}
+
+MODEL_METADATA: Schema = {
+    "type": "object",
+    "required": ["name", "platform", "inputs", "outputs"],
+    "properties": {
+        "name": {"type": "string"},
+        "platform": {"type": "string"},
+        "versions": {"type": "array", "items": {"type": "string"}},
+        "inputs": {"type": "array", "items": _TENSOR_METADATA},
+        "outputs": {"type": "array", "items": _TENSOR_METADATA},
+    },
+}
+
+
 def value_schema(type: ValueType) -> Schema:
     """A value in V1 JSON: nested arrays with their lengths for tensors."""
+    if type.columns:
+        return _table_schema(type.columns)
     if type.form in _FORMS:
         return dict(_FORMS[type.form])
     if not type.is_tensor:
@@ -39,9 +73,36 @@ def value_schema(type: ValueType) -> Schema:
     if type.shape is None or "..." in type.shape:
         return {"description": str(type)}
     schema = _element_schema(type.dtype)
-    for dim in reversed(type.shape):
-        schema = _axis(schema, dim)
+    for number, dim in reversed(list(enumerate(type.shape))):
+        schema = _axis(schema, dim, inner=number < len(type.shape) - 1)
     return {**schema, "description": str(type)}
+
+
+def _table_schema(columns: Sequence[Column]) -> Schema:
+    """Rows as objects or as lists."""
+    values = {column.name: _cell_schema(column) for column in columns}
+    names = list(values)
+    cells = list(values.values())
+    row: Schema = {"type": "object", "required": names, "properties": values}
+    cell = _any_of([one for number, one in enumerate(cells) if one not in cells[:number]])
+    listed: Schema = {
+        "type": "array", "items": cell, "minItems": len(cells), "maxItems": len(cells)
+    }  # fmt: skip
+    rows = [row, listed]
+    return {"anyOf": [{"type": "array", "items": one, "minItems": 1} for one in rows]}
+
+
+def _columns_schema(columns: Sequence[Column]) -> Schema:
+    """An object of columns."""
+    values = {one.name: {"type": "array", "items": _cell_schema(one)} for one in columns}
+    return {"type": "object", "required": list(values), "properties": values}
+
+
+def _cell_schema(column: Column) -> Schema:
+    if column.dtype is None:
+        return {}
+    schema = _element_schema(column.dtype)
+    return {"type": [schema["type"], "null"]} if schema["type"] == "number" else schema
 
 
 def _element_schema(dtype: str | None) -> Schema:
@@ -52,10 +113,11 @@ def _element_schema(dtype: str | None) -> Schema:
     return {"type": "string"} if dtype in ("str", "bytes") else {"type": "integer"}
 
 
-def _axis(items: Schema, dim: Dim) -> Schema:
+def _axis(items: Schema, dim: Dim, *, inner: bool) -> Schema:
+    """``inner``: there are axes within; an empty list would hide how many."""
     if isinstance(dim, int) and dim >= 0:
         return {"type": "array", "items": items, "minItems": dim, "maxItems": dim}
-    return {"type": "array", "items": items}
+    return {"type": "array", "items": items, **({"minItems": 1} if inner else {})}
 
 
 def v1_request(signature: Signature) -> Schema:
@@ -63,20 +125,24 @@ def v1_request(signature: Signature) -> Schema:
     columns = _columns(signature.inputs)
     required = [port.name for port in signature.inputs if port.required]
     by_name: Schema = {"type": "object", "properties": columns, "required": required}
+    inputs = [by_name]
     if len(signature.inputs) == 1:
         only = signature.inputs[0].type
         instances = value_schema(only)
         if only.form in _SINGLE:
             instances = {"type": "array", "items": instances, "minItems": 1, "maxItems": 1}
-        elif "type" not in instances:
+        elif "type" not in instances and "anyOf" not in instances:
             instances = {**instances, "type": "array"}
+        if only.columns:
+            inputs = [_columns_schema(only.columns)]
     else:
         instances = {"type": "array", "items": {"type": "object", "required": required}}
+    inputs.append(instances)
     return {
         "type": "object",
         "oneOf": [
             {"required": ["instances"], "properties": {"instances": instances}},
-            {"required": ["inputs"], "properties": {"inputs": {"anyOf": [by_name, instances]}}},
+            {"required": ["inputs"], "properties": {"inputs": {"anyOf": inputs}}},
         ],
     }
 
@@ -104,10 +170,22 @@ def graph_request(signature: Signature) -> Schema:
     return {"anyOf": [v1_request(signature), {}]}
 
 
+def generated_value(type: ValueType) -> Schema:
+    """A value in Triton's generate: one number or text stands for a tensor of one."""
+    schema = value_schema(type)
+    if not type.is_tensor or (type.shape is not None and len(type.shape) != 1):
+        return schema
+    return {"anyOf": [_element_schema(type.dtype), schema]}
+
+
 def v2_request(signature: Signature) -> Schema:
     """An inference request with the graph's own tensors."""
     only = len(signature.inputs) == 1
-    tensors = [_tensor(port.name, port.type, any_name=only) for port in signature.inputs]
+    tensors = [
+        _tensor(name, tensor, any_name=only and not port.type.columns)
+        for port in signature.inputs
+        for name, tensor in input_tensors(port)
+    ]
     requested = {
         "type": "object",
         "required": ["name"],
@@ -119,7 +197,11 @@ def v2_request(signature: Signature) -> Schema:
         "properties": {
             "id": _TEXT,
             "parameters": {"type": "object"},
-            "inputs": {"type": "array", "items": _any_of(tensors)},
+            "inputs": {
+                "type": "array",
+                "items": _any_of(tensors),
+                "minItems": len([port for port in signature.inputs if port.required]),
+            },
             "outputs": {"type": "array", "items": requested},
         },
     }
@@ -163,12 +245,9 @@ def _tensor(name: str, type: ValueType, *, any_name: bool = False) -> Schema:
 def _shape(type: ValueType) -> Schema:
     if not type.is_tensor or type.shape is None or "..." in type.shape:
         return _LENGTHS
-    dims: list[Schema] = [
-        {"const": dim} if isinstance(dim, int) else {"type": "integer", "title": dim}
-        for dim in type.shape
-    ]
-    fixed: Schema = {"type": "array", "minItems": len(dims), "maxItems": len(dims)}
-    return {**fixed, "prefixItems": dims} if dims else fixed
+    length = len(type.shape)
+    written = ", ".join(map(str, type.shape))
+    return {**_LENGTHS, "minItems": length, "maxItems": length, "description": f"[{written}]"}
 
 
 def _any_of(schemas: list[Schema]) -> Schema:

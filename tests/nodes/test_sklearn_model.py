@@ -319,7 +319,7 @@ def test_the_signature_tells_the_classes(classifier: Any, skops_file: Path) -> N
     for method, dtype, shape in (
         ("predict", "int64", ("batch",)),
         ("predict_proba", "float64", ("batch", 3)),
-        ("decision_function", "float64", None),
+        ("decision_function", "float64", ("batch", 3)),
     ):
         signature = opened(skops_file, method=method).signature
         assert signature is not None
