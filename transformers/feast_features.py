@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from umbel.graph.definitions import ClassDefinition, NodeDefinition
-from umbel.graph.errors import DeclarationError, MissingExtra, NodeFailed
+from umbel.graph.errors import DeclarationError, InvalidInput, MissingExtra, NodeFailed
 from umbel.graph.findings import Place
 from umbel.graph.options import NodeOptions
 from umbel.graph.tracing import caller_place
@@ -184,6 +184,8 @@ class FeastFeatures:
     async def transform(self, x: Any) -> Any:
         """The rows with their features."""
         found = await self._enricher.enriched(x)
+        if not any(map(len, found.values())):
+            raise InvalidInput("expected at least one row to look up features for, got none")
         names = self._columns or tuple(found)
         absent = [name for name in names if name not in found]
         if absent:

@@ -40,6 +40,8 @@ _WRONG_VALUES = (
 """What Feast's server says, with status 500, where a value of a row is wrong."""
 
 _PROBE_S = 5.0
+_LARGEST = 256 * 1024 * 1024
+"""Bytes of an answer. 10,000 rows of 100 features are some 20 million."""
 
 
 class FeastServer:
@@ -111,16 +113,17 @@ class FeastServer:
                 f"{self._url}/get-online-features",
                 data=body,
                 headers={"Content-Type": "application/json"},
+                allow_redirects=False,
             ) as reply:
-                content = await reply.read()
+                content = await _read(reply)
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise StoreUnreachable(f"the Feast server {self._url}: {reason}") from error
         if reply.status != 200:
             raise _refusal(self._url, reply.status, content)
         try:
-            return _columns(orjson.loads(content), columns)
-        except (ValueError, KeyError, TypeError) as error:
+            return _columns(_parsed(content), columns)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreUnreachable(
                 f"{self._url} does not answer like a Feast feature server: {error}"
             ) from error
@@ -134,6 +137,23 @@ class FeastServer:
         """Close idle connections."""
         if self._session is not None:
             await self._session.close()
+
+
+async def _read(reply: aiohttp.ClientResponse) -> bytes:
+    parts, size = [], 0
+    async for part in reply.content.iter_chunked(1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > _LARGEST:
+            raise StoreUnreachable(f"{reply.url} answers with more than {_LARGEST:,} bytes")
+    return b"".join(parts)
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        return json.loads(content)  # knows NaN, which some servers write
 
 
 def _refusal(url: str, status: int, content: bytes) -> StoreRefused | StoreUnreachable:
@@ -150,12 +170,15 @@ def _names(found: Any) -> list[str]:
 
 def _columns(answer: Any, sent: Mapping[str, Any]) -> dict[str, FeatureColumn]:
     columns = {}
+    rows = len(next(iter(sent.values()), ()))
     for name, vector in zip(
         _names(answer["metadata"]["feature_names"]), answer["results"], strict=True
     ):
         if name in sent:
             continue
         values = vector["values"]
+        if len(values) != rows:
+            raise ValueError(f"{len(values)} values of {name!r} for {rows} rows")
         states = vector.get("statuses") or ["PRESENT"] * len(values)
         stamps = vector.get("event_timestamps") or [""] * len(values)
         columns[name] = FeatureColumn(

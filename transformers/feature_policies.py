@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ none). ``pass``: what the store gave: null for a missing value, the old value fo
 
 @dataclass(frozen=True)
 class Policies:
-    """``missing``: no such entity, or a null (``fail``: 400, the client named it). ``stale``:
+    """``missing``: no such entity, a null or NaN (``fail``: 400, the client named it). ``stale``:
     older than ``max_age_s`` (``fail``: 503, the pipeline is late). ``failure``: no answer from
     the store (``fail``: 503, or 504 after the time limit). ``max_age_s``: seconds, by feature,
     or under ``""`` for all features that have none of their own."""
@@ -72,7 +73,7 @@ class Policies:
             kept = list(column.values)
             values[name] = kept
             for row, (value, since) in enumerate(zip(column.values, column.times, strict=True)):
-                if value is None:
+                if value is None or (isinstance(value, float) and math.isnan(value)):
                     missing.setdefault(row, []).append(name)
                     if self.missing == "default":
                         kept[row] = self.defaults.get(name)
