@@ -11,7 +11,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import stat
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import psutil
 
 from umbel.graph import errors
 from umbel.serving import haproxy_launcher, lean_ray_node, ray_settings
+from umbel.serving.addresses import free_port
 
 _MESSAGES = logging.getLogger("umbel.ray")
 _LONGEST_FOLDER = 32  # Ray appends up to 70 characters, and a Unix socket's path ends at 107
@@ -145,7 +145,7 @@ class EmbeddedRay:
                 "or import it only after EmbeddedRay.start()"
             )
         wanted = self.settings.environment(
-            run_id=self.run_id, temp_dir=self.folder, fallback_port=_free_port()
+            run_id=self.run_id, temp_dir=self.folder, fallback_port=free_port()
         )
         binary = _haproxy_binary()
         self._serve_host = "127.0.0.1" if binary else self.settings.host
@@ -236,9 +236,3 @@ def _haproxy_binary() -> str | None:
         return str(get_haproxy_binary())
     except (ImportError, OSError):
         return shutil.which("haproxy")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

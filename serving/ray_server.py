@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from umbel.graph.errors import DeclarationError
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName
+from umbel.serving.addresses import bracketed
 from umbel.serving.embedded_ray import EmbeddedRay
 from umbel.serving.grpc_protocol.settings import GrpcSettings
 from umbel.serving.ray_settings import Counted, RaySettings
@@ -50,7 +51,7 @@ def serve_on_ray(
         deploy(plan, version=version, body_limit=body_limit, replicas=wanted)
         await_answers(plan, scope.host, scope.port, body_limit)
         for name in plan.program.served:
-            ready(f"http://{scope.host}:{scope.port}/{name}")
+            ready(f"http://{bracketed(scope.host)}:{scope.port}/{name}")
         front = grpc_front(plan, (scope.host, scope.port), grpc, version)
         if front is None:
             scope.wait_for_stop()
@@ -101,10 +102,11 @@ def deploy(plan: Plan, *, version: str, body_limit: int, replicas: int = 1) -> N
     """
     from ray import serve
 
-    from umbel.serving import ray_model_states
+    from umbel.serving import node_environments, ray_model_states
     from umbel.serving.graph_host import GraphNotStarted
     from umbel.serving.ray_applications import application
 
+    node_environments.build(plan)
     ray_model_states.forget(plan.program.graphs)
     targets: list[Any] = []
     for name in plan.program.served:
@@ -144,22 +146,35 @@ def await_answers(plan: Plan, host: str, port: int, body_limit: int) -> None:
 
     for name in plan.program.served:
         await_answer(host, port, f"/{name}{readiness_path(plan, name)}")
-    if cluster_openai.bring_up_if_offered(plan.program.served, body_limit):
-        await_answer(host, port, f"{cluster_openai.ROUTE}/v1/models")
+    models = f"{cluster_openai.ROUTE}/v1/models"
+    graphs = [plan.program.graphs[name] for name in plan.program.served]
+    offering = (
+        _status(host, port, f"/{graph.name}{models}") == 200
+        for graph in graphs
+        if graph.interface != "message"  # which takes every path as a request
+    )
+    if any(offering) and cluster_openai.bring_up(body_limit):
+        await_answer(host, port, models)
 
 
 def await_answer(host: str, port: int, path: str, patience_s: float = 120.0) -> None:
     """Returns once ``path`` answers. Raises ``DeclarationError`` if it does not in time."""
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
+        status = _status(host, port, path)
+        if status is not None and status < 500 and status != 404:
+            return
+        time.sleep(0.05)
+    raise DeclarationError(f"nothing answers at http://{bracketed(host)}:{port}{path}")
+
+
+def _status(host: str, port: int, path: str) -> int | None:
+    """The status of a GET; ``None`` where nobody answers."""
+    with contextlib.closing(http.client.HTTPConnection(host, port, timeout=5)) as connection:
         try:
-            connection = http.client.HTTPConnection(host, port, timeout=5)
             connection.request("GET", path)
             reply = connection.getresponse()
             reply.read()
-            if reply.status < 500 and reply.status != 404:
-                return
-        except OSError:
-            pass
-        time.sleep(0.05)
-    raise DeclarationError(f"nothing answers at http://{host}:{port}{path}")
+        except (OSError, http.client.HTTPException):
+            return None
+        return reply.status

@@ -21,7 +21,6 @@ import dataclasses
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -36,6 +35,7 @@ import psutil
 
 from umbel.graph import errors
 from umbel.serving import port_claim, run_guard
+from umbel.serving.addresses import free_port
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TEARDOWN_S = 20.0  # what Serve and Ray take to stop once requests have ended
@@ -78,7 +78,7 @@ def supervise(
     Raises PortTaken before anything is started. When this returns, no process of the run is
     left and the port is free.
     """
-    port = port or _free_port(host)
+    port = port or free_port(host)
     claim = port_claim.PortClaim.take(host, port)
     folder = Path(tempfile.mkdtemp(prefix="umbel-", dir="/tmp"))
     scope = RunScope(uuid.uuid4().hex, host, port, folder)
@@ -227,9 +227,3 @@ class _Supervision:
             sys.stderr.write(f"error: the serving process was killed ({name})\n")
             return 1
         return status
-
-
-def _free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

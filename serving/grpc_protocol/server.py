@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 
+from umbel.serving.addresses import bracketed
 from umbel.serving.grpc_protocol.front import Front
 from umbel.serving.port_claim import PortTaken
 
@@ -19,7 +20,7 @@ class GrpcServer:
     @property
     def url(self) -> str:
         """``grpc://host:port``."""
-        return f"grpc://{_bracketed(self._host)}:{self.port}"
+        return f"grpc://{bracketed(self._host)}:{self.port}"
 
     async def start(self) -> None:
         """Listen. Raises ``PortTaken``."""
@@ -43,7 +44,7 @@ class GrpcServer:
 
 def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
     try:
-        bound = int(server.add_insecure_port(f"{_bracketed(host)}:{port}"))
+        bound = int(server.add_insecure_port(f"{bracketed(host)}:{port}"))
     except RuntimeError:
         bound = 0
     if bound == 0:
@@ -52,7 +53,3 @@ def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
             "stop what listens there or choose another: --grpc-port"
         )
     return bound
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -25,8 +26,8 @@ UMBEL = [sys.executable, "-m", "umbel"]
 class Run:
     """One ``umbel run --local``."""
 
-    def __init__(self, *words: str, **environment: str) -> None:
-        self.began = time.monotonic()
+    def __init__(self, *words: str, url: str = "http://127.0.0.1:", **environment: str) -> None:
+        self.began, self._url = time.monotonic(), url
         self.process = subprocess.Popen(
             [*UMBEL, "run", "--local", "--no-grpc", *words],
             stdout=subprocess.PIPE,
@@ -39,7 +40,7 @@ class Run:
         """The URLs that it says are ready."""
         assert self.process.stdout is not None
         lines = [self.process.stdout.readline() for _ in range(count)]
-        if not all(line.startswith("ready http://127.0.0.1:") for line in lines):
+        if not all(line.startswith(f"ready {self._url}") for line in lines):
             raise AssertionError((lines, self.process.communicate()))
         return [line.split()[1] for line in lines]
 
@@ -104,6 +105,25 @@ def test_ray_is_not_imported(running: list[str]) -> None:
     assert post(url, {"name": "ray"}) == b'{"output":false}'
     assert post(url, {"name": "torch"}) == b'{"output":false}'
     assert post(url, {"name": "numpy"}) == b'{"output":true}'
+
+
+def test_uvloop_is_used_where_it_is_installed(running: list[str]) -> None:
+    installed = importlib.util.find_spec("uvloop") is not None
+    assert json.loads(post(running[2], {"name": "uvloop"})) == {"output": installed}
+
+
+def test_an_ipv6_address_stands_in_brackets(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6 loopback")
+    run = Run(ARITHMETIC, "--host", "::1", "--port", "0", url="http://[::1]:")
+    try:
+        assert post(run.urls(1)[0], [1, 2.5]) == b'{"output":[1.0,4.0]}'
+        assert run.stop(signal.SIGINT)[0] == 0
+    finally:
+        run.end()
 
 
 def test_call_prints_the_answer_and_the_path(running: list[str], tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import signal
 import threading
@@ -77,9 +76,9 @@ def _in_process(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT
         signal.signal(number, signal.default_int_handler)
     try:
-        from umbel.serving.local_server import serve_local
+        from umbel.serving.local_server import run_until_stopped, serve_local
 
-        asyncio.run(
+        run_until_stopped(
             serve_local(
                 _plan(arguments),
                 host=arguments.host,
