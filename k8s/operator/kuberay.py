@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import dataclasses
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -184,8 +185,15 @@ class KubeRay:
             }
             app = owned(one["name"], details, self._settings)
             if app is not None:
-                found[app.name] = app
+                found[app.name] = dataclasses.replace(app, replicas=_copies(raw, active))
         return found
+
+
+def _copies(raw: Raw, active: Mapping[str, Any]) -> int:
+    """Replicas of the graph: one a worker pod. Of several groups only the total is known."""
+    groups = raw["spec"].get("rayClusterConfig", {}).get("workerGroupSpecs") or ()
+    pods = int((active.get("rayClusterStatus") or {}).get("availableWorkerReplicas") or 0)
+    return pods if len(groups) == 1 else min(pods, 1)
 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from umbel.graph.findings import Finding
 from umbel.k8s.operator.conditions import Condition, State, merged, summary, true_or, warned
 from umbel.k8s.operator.messages import findings_text, tidy
-from umbel.k8s.operator.model_status import model_status, runtime_fields
+from umbel.k8s.operator.model_status import model_status, runtime_fields, variant_status
 from umbel.k8s.operator.outcome import Notice
 from umbel.k8s.operator.rollout import Rollout, canaries, recorded
 from umbel.k8s.operator.settings import OperatorSettings
@@ -112,7 +112,12 @@ def status(view: View) -> dict[str, Any]:
         found |= {"url": url, "address": {"url": url}}
     if view.variants:
         found["canaryStatuses"] = [
-            {"name": name, "ready": view.candidates[name].runs, "trafficPercent": percent}
+            {
+                "name": name,
+                "ready": view.candidates[name].runs,
+                "trafficPercent": percent,
+                "modelStatus": variant_status(view, name),
+            }
             for name, _, percent in canaries(view.raw)
         ]
     return found
