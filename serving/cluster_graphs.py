@@ -11,7 +11,6 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from umbel.serving.loop_thread import LoopThread
 from umbel.serving.model_names import ModelNames, joined
 from umbel.serving.ray_applications import INGRESS
 
@@ -67,25 +66,6 @@ class ClusterGraphs:
             log.info("%s does not say which models it has: %s", key[0], error)
             return None
         return told
-
-
-def ask(application: str, deployment: str, method: str, patience_s: float) -> Any:
-    """What a replica answers to a call without arguments, from a process without an event loop.
-    Raises what Ray raises."""
-
-    async def asked() -> Any:
-        handle: Any = DeploymentHandle(deployment, application)
-        try:
-            return await asyncio.wait_for(getattr(handle, method).remote(), patience_s)
-        finally:
-            if handle.is_initialized:
-                await handle.shutdown_async()
-
-    loop = LoopThread("umbel-ask")
-    try:
-        return loop.submit(asked()).result()
-    finally:
-        loop.close()
 
 
 def graphs_left(but: Collection[str] = ()) -> bool:

@@ -14,10 +14,11 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from ray import serve
+from ray.experimental import internal_kv
 
 from umbel.graph.errors import DeclarationError, NotFound
 from umbel.nodes.request_context import RequestContext
-from umbel.serving.cluster_graphs import ClusterGraphs, ask
+from umbel.serving.cluster_graphs import ClusterGraphs
 from umbel.serving.grpc_protocol.opening import open_front
 from umbel.serving.grpc_protocol.settings import DEFAULT_MESSAGE_LIMIT, GrpcSettings
 from umbel.serving.model_names import ModelNames
@@ -36,8 +37,9 @@ APPLICATION = "umbel.grpc"
 
 DEPLOYMENT = "grpc"
 
+_SPACE, _URL = b"umbel-grpc", b"url"
+
 _HEAD = "node:__internal_head__"
-_PATIENCE_S = 5.0
 _PORT_FREE_WITHIN_S = 10.0
 """Seconds that a replica waits for its port: the one before it may be about to end."""
 
@@ -87,6 +89,9 @@ class GrpcReplica:
         self._models = ClusterModels()
         await self._models.graphs.refresh()
         self._server = await self._opened(host, version)
+        await asyncio.to_thread(
+            internal_kv._internal_kv_put, _URL, self._server.url.encode(), namespace=_SPACE
+        )
         self._following = asyncio.create_task(self._models.graphs.follow())
 
     async def _opened(self, host: str, version: str) -> GrpcServer:
@@ -104,10 +109,6 @@ class GrpcReplica:
             if server is None:
                 raise DeclarationError("gRPC was not asked for")
             return server
-
-    async def url(self) -> str:
-        """Where it listens."""
-        return self._server.url
 
     async def __del__(self) -> None:
         self._following.cancel()
@@ -174,13 +175,13 @@ def take_down() -> None:
 
 
 def _running_url() -> str | None:
-    if APPLICATION not in serve.status().applications:
+    """What the front's replica has written into the cluster's store. Asking the replica itself
+    would need an event loop that stays for as long as this process."""
+    application = serve.status().applications.get(APPLICATION)
+    if application is None or application.status != "RUNNING":
         return None
-    try:
-        return str(ask(APPLICATION, DEPLOYMENT, "url", _PATIENCE_S))
-    except Exception as error:  # it never started: it is deployed anew
-        log.info("the gRPC front does not answer: %s", error)
-        return None
+    told = internal_kv._internal_kv_get(_URL, namespace=_SPACE)
+    return told.decode() if told else None
 
 
 def _reason(error: RuntimeError) -> str:

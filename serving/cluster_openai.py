@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from umbel.serving.asgi import Message, Receive, Send, answer_asgi
-from umbel.serving.cluster_graphs import ClusterGraphs, ask
+from umbel.serving.cluster_graphs import ClusterGraphs
 from umbel.serving.endpoint import json_reply
 from umbel.serving.http_app import request_context
 from umbel.serving.openai_paths import answer_root
@@ -31,8 +31,6 @@ APPLICATION = "umbel.openai"
 """Its name among the applications; no graph can have it, for its dot."""
 
 ROUTE = "/openai"
-
-_PATIENCE_S = 20.0
 
 
 class OpenAiFront:
@@ -112,13 +110,12 @@ class OpenAiReplica:
         self._following.cancel()
 
 
-def bring_up_if_offered(names: Iterable[str], body_limit: int) -> bool:
-    """Deploy the front where one of these graphs, which answer already, has a model that speaks
-    OpenAI's API. Returns whether it runs."""
+def bring_up(body_limit: int) -> bool:
+    """Deploy the front where it does not run yet. Returns whether it does."""
     there = serve.status().applications
     if APPLICATION in there:
         return True
-    if not any(_offers(name) for name in names) or "openai" in there:
+    if ROUTE.strip("/") in there:  # a graph of this name
         return False
     deployment = serve.deployment(
         name="openai",
@@ -142,11 +139,3 @@ def take_down() -> None:
     """Delete the front if it runs."""
     if APPLICATION in serve.status().applications:
         serve.delete(APPLICATION)
-
-
-def _offers(name: str) -> bool:
-    try:
-        return bool(ask(name, INGRESS, "model_names", _PATIENCE_S).openai)
-    except Exception as error:  # it answers HTTP: this must not end the run
-        log.warning("%s does not say whether it speaks OpenAI's API: %s", name, error)
-        return False
