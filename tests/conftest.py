@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -50,6 +51,19 @@ def _turn(item: pytest.Item) -> int:
     if item.get_closest_marker("slow"):
         return 2
     return 1 if item.get_closest_marker("ray") else 0
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes hands its words to the one that prints."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["closing_words"] = session.config.stash[_CLOSING_WORDS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    output = getattr(node, "workeroutput", None) or {}
+    node.config.stash[_CLOSING_WORDS].extend(output.get("closing_words", []))
 
 
 def pytest_terminal_summary(
