@@ -62,6 +62,8 @@ class Cluster:
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._server, self._since = "", 0.0
+        self.unknown: set[Kind] = set()
+        """Kinds that the API server did not know when they were listed last."""
 
     async def __aenter__(self) -> Cluster:
         return self
@@ -83,7 +85,9 @@ class Cluster:
             except Refused as error:
                 if error.code != 404:
                     raise
+                self.unknown.add(kind)
                 continue
+            self.unknown.discard(kind)
             extra = {"apiVersion": kind.api_version, "kind": kind.name}
             found += [{**extra, **one} for one in answer.get("items") or ()]
         return found

@@ -195,7 +195,8 @@ class _GraphPlan:
         app = self.observed.get(str(target["name"]))
         holder = holder_of(self.observed, self.route)
         if app is not None and app.failed:
-            return Condition("Ready", "False", "DeployFailed", tidy(app.message))
+            reason = "ObjectsRefused" if app.status == "REFUSED" else "DeployFailed"
+            return Condition("Ready", "False", reason, tidy(app.message))
         if app is None or not app.runs:
             return Condition("Ready", "Unknown", "Deploying", "the graph is being deployed")
         if holder is not app:

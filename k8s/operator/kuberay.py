@@ -11,7 +11,7 @@ import copy
 import dataclasses
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -28,11 +28,19 @@ from umbel.k8s.operator.cluster import Cluster, Refused
 from umbel.k8s.operator.compiling import BUILDER
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Outcome
+from umbel.k8s.operator.ownership import belongs, is_left_of
 from umbel.k8s.operator.ray_serve import owned
 from umbel.k8s.operator.reading import loaded
 from umbel.k8s.operator.revisions import digest_of
 from umbel.k8s.operator.settings import OperatorSettings
-from umbel.k8s.operator.world import Raw, ServeApplication, World, is_going, is_stopped
+from umbel.k8s.operator.world import (
+    Key,
+    Raw,
+    ServeApplication,
+    World,
+    is_going,
+    is_stopped,
+)
 
 log = logging.getLogger("umbel.operator")
 
@@ -40,6 +48,14 @@ APPLIED = "umbel.dev/applied"
 SELECTOR = "app.kubernetes.io/managed-by=umbel"
 
 AT_ONCE = 16
+
+
+class Refusal(NamedTuple):
+    """A resource's objects that the cluster does not take: the applications they were to hold,
+    and why not."""
+
+    applications: tuple[Mapping[str, Any], ...]
+    message: str
 
 
 class KubeRay:
@@ -50,10 +66,11 @@ class KubeRay:
     ) -> None:
         self._cluster, self._settings, self._options = cluster, settings, options
         self._live: dict[tuple[str, str, str], Raw] = {}
-        self._missing: set[str] = set()
+        self._missing: frozenset[str] = frozenset()
+        self._refused: dict[Key, Refusal] = {}
 
     async def read(self) -> dict[str, ServeApplication]:
-        """The applications of all RayServices."""
+        """The applications of all RayServices, and as ``REFUSED`` those that are in none."""
         lists = await asyncio.gather(
             *(
                 self._cluster.listing(kind, self._settings.namespaces, SELECTOR)
@@ -65,10 +82,14 @@ class KubeRay:
             for found in lists
             for raw in found
         }
+        self._note_missing()
         applications: dict[str, ServeApplication] = {}
         for raw in self._live.values():
             if raw["kind"] == kinds.RAY_SERVICE.name:
                 applications.update(self._applications(raw))
+        for refusal in self._refused.values():
+            for app in refusal.applications:
+                applications.setdefault(str(app["name"]), self._refused_application(app, refusal))
         return applications
 
     async def make_so(self, world: World, desired: Desired) -> int:
@@ -77,8 +98,18 @@ class KubeRay:
 
         async def one(outcome: Outcome) -> int:
             async with slots:
-                return await self._one(world, outcome)
+                try:
+                    writes = await self._one(world, outcome)
+                except Refused as error:
+                    if self._refused.get(outcome.key, _NOT)[1] != str(error):
+                        log.warning("%s: %s", outcome.key, error)
+                    self._refused[outcome.key] = Refusal(outcome.applications, str(error))
+                    return 0
+                self._refused.pop(outcome.key, None)
+                return writes
 
+        keys = {outcome.key for outcome in desired.outcomes}
+        self._refused = {key: one for key, one in self._refused.items() if key in keys}
         return sum(await asyncio.gather(*(one(outcome) for outcome in desired.outcomes)))
 
     async def _one(self, world: World, outcome: Outcome) -> int:
@@ -87,30 +118,63 @@ class KubeRay:
         objects = self._objects(world, outcome)
         if objects is None:
             return 0
+        if objects and kinds.RAY_SERVICE.name in self._missing:
+            raise Refused(404, "the cluster has no RayService: install KubeRay")
         writes, wanted = 0, set()
+        changed = []
         for made in objects:
             key = (made["kind"], made["metadata"]["namespace"], made["metadata"]["name"])
             wanted.add(key)
             known = self._live.get(key)
             digest = made["metadata"]["annotations"][APPLIED]
             there = (known or {}).get("metadata", {}).get("annotations") or {}
-            if there.get(APPLIED) == digest or made["kind"] in self._missing:
+            if made["kind"] in self._missing:
                 continue
-            writes += await self._apply(made)
+            if there.get(APPLIED) != digest or not belongs(known, outcome.raw):
+                changed.append((_KINDS[made["kind"]], made, known))
+        for kind, made, known in changed:  # all of them before any is written
+            if await self._is_another_s(kind, made, known, outcome.raw):
+                return 0  # of a resource of this name that is gone: it goes, too
+        for kind, made, _ in changed:
+            await self._cluster.apply(kind, made)
+            writes += 1
         return writes + await self._remove_all_but(wanted, outcome)
 
-    async def _apply(self, made: Raw) -> int:
-        kind = next(one for one in kinds.MADE if one.name == made["kind"])
-        try:
-            await self._cluster.apply(kind, made)
-        except Refused as error:
-            if error.code != 404:
-                log.warning("%s", error)
-                return 0
-            self._missing.add(kind.name)
-            log.warning("the cluster has no %s: those are left out", kind.name)
-            return 0
-        return 1
+    async def _is_another_s(
+        self, kind: kinds.Kind, made: Raw, known: Raw | None, owner: Raw
+    ) -> bool:
+        """True where an object of the name is there that belonged to an earlier resource of the
+        owner's name. Raises ``Refused`` where it is somebody else's: an apply would take it
+        over, and it would go with the resource. So would the Service that KubeRay makes."""
+        if known is None:
+            there = await self._get(kind, made, made["metadata"]["name"])
+            serving = (made.get("spec") or {}).get("serveService")
+            if there is None and kind is kinds.RAY_SERVICE and serving:
+                service = await self._get(_KINDS["Service"], made, serving["metadata"]["name"])
+                return is_left_of(service, _KINDS["Service"], made)
+            known = there
+        return not belongs(known, owner) and is_left_of(known, kind, owner)
+
+    async def _get(self, kind: kinds.Kind, near: Raw, name: str) -> Raw | None:
+        return await self._cluster.get(kind, near["metadata"]["namespace"], name)
+
+    def _note_missing(self) -> None:
+        """Which kinds the cluster does not know, as of the last listing."""
+        missing = frozenset(one.name for one in kinds.MADE if one in self._cluster.unknown)
+        for name in sorted(missing - self._missing):
+            log.warning("the cluster has no %s: those are left out", name)
+        self._missing = missing
+
+    def _refused_application(self, app: Mapping[str, Any], refusal: Refusal) -> ServeApplication:
+        details = {
+            "status": "REFUSED",
+            "message": refusal.message,
+            "deployed_app_config": {**app, "route_prefix": None},
+        }
+        found = owned(str(app["name"]), details, self._settings)
+        if found is None:
+            raise AssertionError(f"{app['name']} is of another operator")
+        return found
 
     async def _remove_all_but(
         self, wanted: Iterable[tuple[str, str, str]], outcome: Outcome
@@ -119,8 +183,7 @@ class KubeRay:
         for key, raw in self._live.items():
             owners = raw["metadata"].get("ownerReferences") or ()
             if key not in keep and any(owner.get("uid") == uid for owner in owners):
-                kind = next(one for one in kinds.MADE if one.name == key[0])
-                await self._cluster.delete(kind, raw)
+                await self._cluster.delete(_KINDS[key[0]], raw)
                 writes += 1
         return writes
 
@@ -187,6 +250,10 @@ class KubeRay:
             if app is not None:
                 found[app.name] = dataclasses.replace(app, replicas=_copies(raw, active))
         return found
+
+
+_KINDS = {one.name: one for one in kinds.MADE}
+_NOT = Refusal((), "")
 
 
 def _copies(raw: Raw, active: Mapping[str, Any]) -> int:

@@ -19,7 +19,10 @@ log = logging.getLogger("umbel.operator")
 DEBOUNCE_S = 0.1
 """Changes come in bursts; one pass handles all of them."""
 
-_LONGEST_WAIT_S = 30.0
+_LONGEST_WAIT_S = 10.0
+
+_ASK_S = 1.0
+"""How often who does not lead looks whether the Lease is free."""
 
 
 class ReconcileLoop:
@@ -42,15 +45,34 @@ class ReconcileLoop:
 
     async def run(self) -> None:
         """For ever. Errors of the API server and of Ray are told and tried again."""
-        failures, renewed = 0, 0.0
-        while True:
+        leading = asyncio.create_task(self._lead(), name="lease")
+        try:
+            await self._passes()
+        finally:
+            leading.cancel()
+            await asyncio.gather(leading, return_exceptions=True)
+
+    async def _lead(self) -> None:
+        """Keep the Lease, whatever a pass does meanwhile: one over many resources is longer
+        than the Lease lasts."""
+        while self._settings.leader_elect:
+            held = self._leadership.holds()
             try:
-                if time.monotonic() - renewed > RENEW_S:
-                    await self._leadership.renew()
-                    renewed = time.monotonic()
-                if not self._leadership.holds():
-                    await asyncio.sleep(1.0)
-                    continue
+                await self._leadership.renew()
+            except UmbelError as error:
+                log.warning("the Lease is not renewed: %s", error)
+            if self._leadership.holds() and not held:
+                log.info("this operator leads")
+                self.wake()
+            await asyncio.sleep(RENEW_S if self._leadership.holds() else _ASK_S)
+
+    async def _passes(self) -> None:
+        failures = 0
+        while True:
+            if not self._leadership.holds():
+                await asyncio.sleep(0.2)
+                continue
+            try:
                 self._woken.clear()
                 wait = await self.one_pass()
                 failures = 0
@@ -69,6 +91,8 @@ class ReconcileLoop:
         start = time.monotonic()
         world = await self._observer.snapshot()
         wanted = desired(world, self._settings)
+        if not self._leadership.holds():
+            return 0.0
         wrote = await self._executor.make_so(world, wanted)
         log.debug("a pass took %.2f s, %s", time.monotonic() - start, "wrote" if wrote else "idle")
         moving = any(age < self._settings.linger_s for age in world.settled.values())
@@ -77,8 +101,6 @@ class ReconcileLoop:
         return self._settings.resync_s
 
     async def _rest(self, seconds: float, *, impatient: bool) -> None:
-        if self._settings.leader_elect:
-            seconds = min(seconds, RENEW_S)
         if not impatient:  # what failed would fail again
             await asyncio.sleep(seconds)
             return

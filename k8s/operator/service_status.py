@@ -194,7 +194,8 @@ def _predictor(view: View) -> Condition:
         return Condition("PredictorReady", "False", "InvalidPredictorSpec", text)
     app = latest.app
     if app is not None and app.failed:
-        return Condition("PredictorReady", "False", "ModelLoadFailed", tidy(app.message))
+        reason = "ObjectsRefused" if app.status == "REFUSED" else "ModelLoadFailed"
+        return Condition("PredictorReady", "False", reason, tidy(app.message))
     if not latest.runs:
         text = f"{latest.name} is being deployed"
         return Condition("PredictorReady", "Unknown", "Deploying", text)

@@ -62,7 +62,7 @@ class ServeApplication:
     @property
     def failed(self) -> bool:
         """True where it will not come up by itself."""
-        return self.status in ("DEPLOY_FAILED", "UNHEALTHY")
+        return self.status in ("DEPLOY_FAILED", "UNHEALTHY", "REFUSED")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,115 @@
+"""The CRDs in a real API server: umbel's own, and KServe's where they are at hand."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fake_cluster import service
+from kube_binaries import kube_binaries
+from kube_installation import LOADER, await_established, for_server, kserve_crds, umbel
+from neighbours import neighbour
+from real_kube import KubectlFailed, RealKube
+
+pytestmark = pytest.mark.slow
+
+SHAPES = neighbour(Path(__file__).parents[1] / "resources" / "test_sample_shapes.py").SHAPES
+
+
+@pytest.fixture(scope="module", params=["umbel's", "KServe's"])
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealKube]:
+    """A control plane with one set of CRDs."""
+    binaries = kube_binaries()
+    if isinstance(binaries, str):
+        pytest.skip(binaries)
+    own = request.param == "umbel's"
+    crds = list(yaml.load_all(umbel("k8s", "crds"), Loader=LOADER)) if own else kserve_crds()
+    if not crds:
+        pytest.skip("KServe's CRDs are not here: set UMBEL_KSERVE_CRDS to the folder they are in")
+    kube = RealKube(binaries, tmp_path_factory.mktemp("kube"))
+    try:
+        kube.start()
+        wanted = [for_server(kube, one) for one in crds]
+        kube.kubectl("apply", "--server-side", "-f", "-", stdin=wanted)
+        await_established(kube)
+        yield kube
+    finally:
+        kube.close()
+
+
+def test_all_are_structural(served: RealKube) -> None:
+    for crd in served.get("crd")["items"]:
+        states = {one["type"]: one["status"] for one in crd["status"]["conditions"]}
+        assert states.pop("Established") == "True"
+        assert states.pop("NamesAccepted") == "True"
+        assert "True" not in states.values(), (crd["metadata"]["name"], states)
+
+
+def test_every_sample_is_taken(served: RealKube) -> None:
+    """As it came, and server-side; what is old is for the webhook to convert."""
+    for name, (text, _) in SHAPES.items():
+        objects = [one for one in yaml.load_all(text, Loader=LOADER) if one]
+        if any("serving.kubeflow.org" in one["apiVersion"] for one in objects):
+            continue
+        for one in objects:
+            one["metadata"]["name"] = f"sample-{one['metadata']['name']}"[:50]
+        words = ("apply", "--dry-run=server", "-f", "-")
+        try:
+            served.kubectl(*words, stdin=copy.deepcopy(objects))
+            served.kubectl(*words, "--server-side", stdin=copy.deepcopy(objects))
+        except KubectlFailed as error:
+            raise AssertionError(f"{name}: {error}") from error
+
+
+def test_a_mistake_in_a_field_is_refused(served: RealKube) -> None:
+    wrong = service(minReplicas="many")
+    with pytest.raises(KubectlFailed, match="minReplicas"):
+        served.kubectl("apply", "--validate=false", "-f", "-", stdin=wrong)
+    unknown = service(minReplica=2)
+    with pytest.raises(KubectlFailed, match="minReplica"):
+        served.kubectl("apply", "--validate=true", "-f", "-", stdin=unknown)
+
+
+def test_an_unknown_field_is_pruned(served: RealKube) -> None:
+    served.kubectl("create", "--validate=false", "-f", "-", stdin=service("pruned", surprise=1))
+    found = served.get("isvc", "pruned")["spec"]["predictor"]
+    assert "surprise" not in found
+    assert found["sklearn"]["storageUri"] == "gs://bucket/one"
+    served.kubectl("delete", "isvc", "pruned")
+
+
+def test_kubectl_explains(served: RealKube) -> None:
+    text = served.kubectl("explain", "isvc.spec.predictor.canaryTrafficPercent")
+    assert "integer" in text
+    assert "InferenceGraph" in served.kubectl("explain", "ig")
+    assert "routerType" in served.kubectl("explain", "ig.spec.nodes")
+
+
+def test_short_names_and_columns(served: RealKube) -> None:
+    served.kubectl("create", "-f", "-", stdin=service("seen"))
+    served.kubectl("get", "isvc,ig,tm,servingruntimes,clusterservingruntimes")
+    ready = {"type": "Ready", "status": "True"}
+    traffic = [
+        {"revisionName": "new", "latestRevision": True, "percent": 20},
+        {"revisionName": "old", "percent": 80, "tag": "prev", "latestRevision": False},
+    ]
+    status = {
+        "url": "http://seen.example.com",
+        "conditions": [ready],
+        "components": {"predictor": {"traffic": traffic}},
+    }
+    path = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices/seen"
+    raw = served.ask("GET", path)
+    served.ask("PUT", f"{path}/status", {**raw, "status": status})
+    (header, row) = served.kubectl("get", "isvc", "seen").splitlines()
+    assert row.split()[:7] == ["seen", "http://seen.example.com", "True", "80", "20", "old", "new"]
+    assert header.split()[:5] == ["NAME", "URL", "READY", "PREV", "LATEST"]
+    assert json.loads(served.kubectl("get", "isvc", "seen", "-o", "json"))["status"]["url"]
+    served.kubectl("delete", "isvc", "seen")

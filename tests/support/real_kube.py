@@ -1,0 +1,288 @@
+"""A real Kubernetes control plane on loopback: etcd, kube-apiserver, and the controllers where
+they are at hand. No kubelets: what runs in pods elsewhere, a test runs by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+import subprocess
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from kube_binaries import KubeBinaries
+
+ADMIN_TOKEN = "a-token-of-the-tests-administrator"
+USER_TOKEN = "a-token-of-somebody-without-rights"
+ISSUER = "https://kubernetes.default.svc"
+
+SERVICES = "127.10.0.0/16"
+"""Services' addresses: on loopback, so that the API server reaches a webhook at its Service."""
+
+
+AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}, {"level": "None"}],
+}
+"""Every request of a ServiceAccount is noted: what the operator asked for, and what it got."""
+
+
+class KubectlFailed(AssertionError):
+    """kubectl ended with an error; the message is what it said."""
+
+
+class RealKube:
+    """``start`` it and ``close`` it. The API server keeps its port when it is restarted."""
+
+    def __init__(self, binaries: KubeBinaries, folder: Path, *flags: str) -> None:
+        self.binaries, self.folder, self._flags = binaries, folder, flags
+        self.port, self._etcd_port, self._peer_port = free_ports(3)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._logs: list[IO[bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def authority(self) -> Path:
+        """PEM that signed the API server's certificate, which it makes itself."""
+        return self.folder / "certificates" / "apiserver.crt"
+
+    def start(self) -> None:
+        self._write_keys()
+        etcd, peer = (f"http://127.0.0.1:{p}" for p in (self._etcd_port, self._peer_port))
+        self._run(
+            "etcd",
+            [
+                self.binaries.etcd,
+                f"--data-dir={self.folder / 'etcd'}",
+                f"--listen-client-urls={etcd}",
+                f"--advertise-client-urls={etcd}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={peer}",
+                f"--initial-cluster=default={peer}",
+            ],
+        )
+        self.start_server()
+        if self.binaries.controllers is not None:
+            self._start_controllers()
+
+    def start_server(self) -> None:
+        """The API server, until it is ready."""
+        keys = self.folder / "accounts.key"
+        self._run(
+            "kube-apiserver",
+            [
+                self.binaries.apiserver,
+                f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={self.port}",
+                f"--cert-dir={self.folder / 'certificates'}",
+                "--advertise-address=192.0.2.1",
+                "--endpoint-reconciler-type=none",
+                f"--service-cluster-ip-range={SERVICES}",
+                "--authorization-mode=RBAC",
+                f"--token-auth-file={self.folder / 'tokens.csv'}",
+                f"--service-account-issuer={ISSUER}",
+                f"--service-account-key-file={keys}",
+                f"--service-account-signing-key-file={keys}",
+                "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+                f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",
+                f"--audit-log-path={self.folder / 'audit.log'}",
+                *self._flags,
+            ],
+        )
+        self._await_ready()
+
+    def stop_server(self, *, kill: bool = False) -> None:
+        """The API server is gone; etcd stays."""
+        self._end("kube-apiserver", kill=kill)
+
+    def close(self) -> None:
+        for name in reversed(list(self._processes)):
+            self._end(name, kill=True)
+        for log in self._logs:
+            log.close()
+
+    def compact(self) -> None:
+        """etcd forgets every revision but the newest: whoever watches from an older one gets
+        410 Gone."""
+        endpoint = f"--endpoints=http://127.0.0.1:{self._etcd_port}"
+        tool = [self.binaries.etcdctl, endpoint]
+        environment = {**os.environ, "ETCDCTL_API": "3"}
+        found = subprocess.run(
+            [*tool, "endpoint", "status", "-w", "json"],
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+        revision = json.loads(found.stdout)[0]["Status"]["header"]["revision"]
+        subprocess.run(
+            [*tool, "compact", str(revision)], env=environment, check=True, capture_output=True
+        )
+
+    def kubectl(
+        self, *words: str, stdin: object = None, token: str = ADMIN_TOKEN, timeout: float = 60
+    ) -> str:
+        """What kubectl prints, its warnings included. ``stdin``: text, or objects as YAML.
+        Raises ``KubectlFailed``."""
+        text = stdin if isinstance(stdin, str) else as_yaml(stdin) if stdin is not None else None
+        done = subprocess.run(
+            [self.binaries.kubectl, f"--kubeconfig={self.kubeconfig(token)}", *words],
+            input=text,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            env={**os.environ, "KUBECACHEDIR": str(self.folder / "cache")},
+            check=False,
+        )
+        if done.returncode:
+            raise KubectlFailed(f"kubectl {' '.join(words)}: {done.stdout}")
+        return done.stdout
+
+    def get(self, *words: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", *words, "-o", "json"))
+        return found
+
+    def audit(self, account: str) -> list[dict[str, Any]]:
+        """The requests of a ServiceAccount that have been answered, in order."""
+        file = self.folder / "audit.log"
+        lines = file.read_text().splitlines() if file.exists() else []
+        events: list[dict[str, Any]] = []
+        for line in lines:
+            event = json.loads(line)
+            if event["user"]["username"].endswith(f":{account}"):
+                events.append(event)
+        return events
+
+    def version(self) -> tuple[int, int]:
+        """Of the server: major and minor."""
+        found = self.ask("GET", "/version")
+        return int(found["major"]), int(found["minor"].rstrip("+"))
+
+    def token(self, account: str, namespace: str) -> str:
+        """A token of a ServiceAccount, signed by the API server as kubelets get them."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        body = {**asked, "spec": {"expirationSeconds": 7200}}
+        return str(self.ask("POST", path, body)["status"]["token"])
+
+    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """One request as the administrator. Raises ``OSError``."""
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "authorization": f"Bearer {ADMIN_TOKEN}",
+                "content-type": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, context=self._context(), timeout=20) as reply:
+            answer: dict[str, Any] = json.load(reply)
+        return answer
+
+    def kubeconfig(self, token: str, namespace: str = "default") -> Path:
+        """A file for KUBECONFIG."""
+        file = self.folder / f"kubeconfig-{abs(hash((token, namespace)))}"
+        if not file.exists():
+            cluster = {"server": self.url, "certificate-authority": str(self.authority)}
+            context = {"cluster": "it", "user": "me", "namespace": namespace}
+            content = {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "it", "cluster": cluster}],
+                "users": [{"name": "me", "user": {"token": token}}],
+                "contexts": [{"name": "it", "context": context}],
+                "current-context": "it",
+            }
+            file.write_text(yaml.safe_dump(content))
+        return file
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def _start_controllers(self) -> None:
+        self._run(
+            "kube-controller-manager",
+            [
+                self.binaries.controllers,
+                f"--kubeconfig={self.kubeconfig(ADMIN_TOKEN)}",
+                "--bind-address=127.0.0.1",
+                f"--secure-port={free_ports(1)[0]}",
+                f"--cert-dir={self.folder / 'controllers'}",
+                "--controllers=garbagecollector,namespace,serviceaccount",
+                "--leader-elect=false",
+                "--use-service-account-credentials=false",
+            ],
+        )
+
+    def _write_keys(self) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+        (self.folder / "accounts.key").write_bytes(pem)
+        (self.folder / "audit-policy.yaml").write_text(yaml.safe_dump(AUDIT))
+        lines = [f'{ADMIN_TOKEN},admin,1,"system:masters"', f"{USER_TOKEN},somebody,2"]
+        (self.folder / "tokens.csv").write_text("".join(f"{line}\n" for line in lines))
+
+    def _await_ready(self) -> None:
+        end = time.monotonic() + 90
+        while True:
+            try:
+                url, context = f"{self.url}/readyz", self._context()
+                with urllib.request.urlopen(url, context=context, timeout=2):
+                    return
+            except OSError:
+                pass
+            died = self._processes["kube-apiserver"].poll() is not None
+            if died or time.monotonic() > end:
+                raise AssertionError(self.log("kube-apiserver")[-3000:])
+            time.sleep(0.2)
+
+    def _context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.authority))
+
+    def _run(self, name: str, command: Sequence[object]) -> None:
+        log = (self.folder / f"{name}.log").open("ab")
+        self._logs.append(log)
+        self._processes[name] = subprocess.Popen(
+            [str(word) for word in command], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
+
+    def _end(self, name: str, *, kill: bool) -> None:
+        process = self._processes.pop(name)
+        process.kill() if kill else process.terminate()
+        process.wait(30)
+
+
+def as_yaml(objects: object) -> str:
+    """One document, or several."""
+    documents = objects if isinstance(objects, list) else [objects]
+    return yaml.dump_all(documents, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
