@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ from umbel.graph.errors import (
 from umbel.graph.inference import answered
 from umbel.graph.steps import GraphName
 from umbel.nodes.request_context import RequestContext
+from umbel.serving.content_encoding import plain_body
 from umbel.serving.engine import Engine
 from umbel.serving.explanation_verb import ExplanationVerb
 from umbel.serving.generate import Generate
@@ -31,7 +33,9 @@ from umbel.serving.model_states import ModelStates
 from umbel.serving.openai_paths import OpenAiPaths
 from umbel.serving.payload_log import PayloadLog
 from umbel.serving.protocols import metadata, v1
+from umbel.serving.protocols.absent_extensions import instead_of
 from umbel.serving.protocols.error_bodies import error_reply, model_not_found, model_not_ready
+from umbel.serving.protocols.model_config import model_config
 from umbel.serving.protocols.openapi import openapi_document, router_document
 from umbel.serving.stream_inference import StreamInference
 from umbel.serving.wire import JSON, Reply, WireRequest
@@ -100,12 +104,19 @@ class Endpoint:
             known = request.context.deadline
             request.context.deadline = end if known is None else min(known, end)
         try:
+            request = await self._plain(request)
             reply = await self._route(request)
         except Exception as error:
             reply = self._failed(error, request)
         if self._log is not None:
             self._log.note(request, reply)
         return reply
+
+    async def _plain(self, request: WireRequest) -> WireRequest:
+        encoding = request.headers.get("content-encoding")
+        if not encoding:
+            return request
+        return replace(request, body=await plain_body(request.body, encoding))
 
     async def _route(self, request: WireRequest) -> Reply:
         methods = self._routes.get(request.path.rstrip("/"))
@@ -142,6 +153,9 @@ class Endpoint:
         return ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
 
     def _unknown(self, path: str) -> Exception:
+        instead = instead_of(path)
+        if instead is not None:
+            return NotImplementedHere(instead)
         parts = path.strip("/").split("/")
         if parts[0] in ("v1", "v2") and "models" in parts[:-1]:
             model = parts[parts.index("models") + 1].split(":")[0]
@@ -167,6 +181,7 @@ class Endpoint:
             "/v2/models": {"GET": self._list},
             v2: {"GET": self._when_ready(self._metadata)},
             f"{v2}/ready": {"GET": self._model_ready},
+            f"{v2}/config": {"GET": self._when_ready(self._config)},
             f"{v2}/infer": {"POST": self._when_ready(self.inference.infer)},
             f"{v2}/explain": {"POST": self._when_ready(self._explain)},
             f"{v2}/generate": {"POST": self._when_ready(self._generate.whole)},
@@ -227,6 +242,9 @@ class Endpoint:
 
     def _model_metadata(self) -> dict[str, Any]:
         return metadata.model_metadata(self.model, self.told)
+
+    async def _config(self, request: WireRequest) -> Reply:
+        return json_reply(model_config(self.model, self.told))
 
     async def _model_ready(self, request: WireRequest) -> Reply:
         return json_reply(metadata.model_ready(self.model, self.ready), 200 if self.ready else 503)

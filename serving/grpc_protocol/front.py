@@ -17,6 +17,7 @@ from umbel.serving.grpc_protocol.calls import context_of, trailers_of
 from umbel.serving.grpc_protocol.model_methods import METHODS, model_asked
 from umbel.serving.grpc_protocol.status_codes import status_of
 from umbel.serving.grpc_protocol.stream_infer import FINAL
+from umbel.serving.protocols import absent_extensions
 from umbel.serving.protocols.metadata import EXTENSIONS, index_row, server_metadata
 
 log = logging.getLogger("umbel")
@@ -60,6 +61,8 @@ class Front:
             name: grpc.unary_unary_rpc_method_handler(self._unary(name, answer))
             for name, answer in answers.items()
         }
+        for name, text in absent_extensions.METHODS.items():
+            methods[name] = grpc.unary_unary_rpc_method_handler(_absent(text))
         methods["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
         return grpc.method_handlers_generic_handler(messages.SERVICE, methods)
 
@@ -144,6 +147,14 @@ class Front:
         except UmbelError:
             return False
         return bool(messages.ModelReadyResponse.FromString(response).ready)
+
+
+def _absent(text: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    async def serve(request: bytes, call: Any) -> bytes:
+        await call.abort(grpc.StatusCode.UNIMPLEMENTED, text)
+        raise NotImplementedError(text)
+
+    return serve
 
 
 def _status(error: Exception, method: str, context: RequestContext) -> tuple[grpc.StatusCode, str]:

@@ -14,7 +14,7 @@ from umbel.serving.grpc_protocol.contents import array_from_contents, has_field,
 from umbel.serving.grpc_protocol.messages import ModelInferRequest, ModelInferResponse
 from umbel.serving.grpc_protocol.parameters import parameters_from, write_parameters
 from umbel.serving.protocols.binary_tensors import tensor_from_bytes, tensor_to_bytes
-from umbel.serving.protocols.datatypes import require_datatype
+from umbel.serving.protocols.datatypes import held_as, require_datatype
 from umbel.serving.protocols.payload import InferRequest, InferResponse, RequestedOutput, Tensor
 from umbel.serving.protocols.v2 import select_outputs
 from umbel.serving.protocols.v2_reading import read_shape
@@ -25,7 +25,9 @@ def request_from_message(message: Any) -> InferRequest:
     outputs = tuple(
         RequestedOutput(
             _name(output, "output"),
-            parameters=parameters_from(output.parameters, f"output {clip(output.name)!r}"),
+            parameters=parameters_from(
+                output.parameters, f"output {clip(output.name)!r}", classes=True
+            ),
         )
         for output in message.outputs
     )
@@ -101,7 +103,7 @@ def _tensor(item: Any, raw: bytes | None, kind: str) -> Tensor:
         raise InvalidInput(f"{what}: expected contents or raw_{kind}_contents, got both")
     else:
         array = tensor_from_bytes(memoryview(raw), datatype, shape, what)
-    return Tensor(name, datatype, shape, array, parameters)
+    return Tensor(name, held_as(datatype), shape, array, parameters)
 
 
 def _name(item: Any, kind: str) -> str:

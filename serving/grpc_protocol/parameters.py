@@ -12,13 +12,14 @@ from umbel.serving.protocols.payload import Parameters
 _LEAST, _MOST, _MOST_UNSIGNED = -(2**63), 2**63 - 1, 2**64 - 1
 
 
-def parameters_from(entries: Any, what: str) -> Parameters:
+def parameters_from(entries: Any, what: str, *, classes: bool = False) -> Parameters:
     """Plain values by name; null for one without a value. Raises InvalidInput for those of
-    extensions that umbel does not have (shared memory, classification)."""
+    extensions that umbel does not have (shared memory), and for ``classification`` where it is
+    not an output's (``classes``)."""
     if not entries:
         return {}
     values = {name: _value(entry) for name, entry in entries.items()}
-    return v2_reading.read_parameters(values, what)
+    return v2_reading.read_parameters(values, what, classes=classes)
 
 
 def write_parameters(parameters: Parameters, entries: Any) -> None:

@@ -16,6 +16,8 @@ from umbel.serving.protocols.datatypes import WIRE_DTYPES
 from umbel.serving.protocols.payload import Array, Tensor
 
 _LENGTH = struct.Struct("<I")
+_HALVES = np.dtype("<u2")
+"""BF16: the upper half of an FP32."""
 
 
 def tensor_from_bytes(data: memoryview, datatype: str, shape: tuple[int, ...], what: str) -> Array:
@@ -26,7 +28,7 @@ def tensor_from_bytes(data: memoryview, datatype: str, shape: tuple[int, ...], w
     count = math.prod(shape)
     if datatype == "BYTES":
         return _elements(data, count, what).reshape(shape)
-    dtype = WIRE_DTYPES[datatype]
+    dtype = _HALVES if datatype == "BF16" else WIRE_DTYPES[datatype]
     if len(data) != count * dtype.itemsize:
         raise InvalidInput(
             f"{what}: expected {count * dtype.itemsize} bytes for {datatype} of shape"
@@ -34,6 +36,9 @@ def tensor_from_bytes(data: memoryview, datatype: str, shape: tuple[int, ...], w
         )
     if datatype == "BOOL":
         return np.frombuffer(data, dtype=np.uint8).astype(bool).reshape(shape)
+    if datatype == "BF16":
+        high = np.frombuffer(data, dtype=dtype).astype(np.uint32) << 16
+        return high.view(np.float32).reshape(shape)
     return np.frombuffer(data, dtype=dtype).astype(dtype.newbyteorder("=")).reshape(shape)
 
 

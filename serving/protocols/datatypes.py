@@ -22,14 +22,15 @@ def require_datatype(datatype: object, what: str) -> str:
     """``datatype`` if the protocol knows it; KServe takes lower case too, so do we."""
     if isinstance(datatype, str):
         known = datatype.upper()
-        if known == "BYTES" or known in WIRE_DTYPES:
+        if known in ("BYTES", "BF16") or known in WIRE_DTYPES:
             return known
-        if known == "BF16":
-            raise InvalidInput(
-                f"{what}: BF16 is not supported, numpy has no such dtype: send FP32 or FP16"
-            )
     expected = ", ".join((*WIRE_DTYPES, "BYTES"))
     raise InvalidInput(f"{what}: expected a datatype of {expected}, got {clip(repr(datatype))}")
+
+
+def held_as(datatype: str) -> str:
+    """The datatype of the array that holds what came: numpy has no BF16, FP32 keeps its values."""
+    return "FP32" if datatype == "BF16" else datatype
 
 
 def tensor_of(name: str, array: Array) -> Tensor:

@@ -16,6 +16,7 @@ import orjson
 from umbel.graph.errors import InvalidInput, RequestFailed
 from umbel.nodes.descriptions import clip, describe, listing
 from umbel.serving.protocols.binary_tensors import tensor_to_bytes
+from umbel.serving.protocols.classification import classified
 from umbel.serving.protocols.payload import (
     InferRequest,
     InferResponse,
@@ -131,7 +132,7 @@ def select_outputs(outputs: tuple[Tensor, ...], request: InferRequest) -> tuple[
         return outputs
     found = {tensor.name: tensor for tensor in outputs}
     require_outputs(request, found)
-    return tuple(found[asked.name] for asked in request.outputs)
+    return tuple(classified(found[asked.name], asked) for asked in request.outputs)
 
 
 def require_outputs(request: InferRequest, available: Iterable[str]) -> None:
@@ -220,7 +221,7 @@ def _read_requested(items: object) -> tuple[RequestedOutput, ...]:
     for index, item in enumerate(items):
         what = f"outputs[{index}]"
         name = read_name(item, what)
-        parameters = read_parameters(item.get("parameters"), what)
+        parameters = read_parameters(item.get("parameters"), what, classes=True)
         outputs.append(
             RequestedOutput(name, read_flag(parameters, "binary_data", what), parameters)
         )

@@ -13,14 +13,15 @@ from umbel.graph.value_types import OIP_TO_DTYPE
 from umbel.nodes.descriptions import clip, describe, listing
 from umbel.nodes.nested_lists import MAX_RANK, array_from_list
 from umbel.serving.protocols.binary_tensors import tensor_from_bytes
-from umbel.serving.protocols.datatypes import require_datatype
+from umbel.serving.protocols.classification import PARAMETER as CLASSIFICATION
+from umbel.serving.protocols.datatypes import held_as, require_datatype
 from umbel.serving.protocols.payload import Array, Parameters, Tensor
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """The header that says how many bytes of the body are JSON."""
 
 _LARGEST = 2**63 - 1
-_UNSUPPORTED = ("shared_memory_region", "classification")
+_UNSUPPORTED = ("shared_memory_region", CLASSIFICATION)
 
 
 def split_body(
@@ -72,14 +73,15 @@ def read_tensors(
     return tuple(tensors)
 
 
-def read_parameters(value: object, what: str) -> Parameters:
-    """A parameters object; absent and null are empty."""
+def read_parameters(value: object, what: str, *, classes: bool = False) -> Parameters:
+    """A parameters object; absent and null are empty. ``classes``: an output's, which may ask
+    for its highest classes."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise InvalidInput(f"{what}: expected parameters to be an object, got {describe(value)}")
     for name in _UNSUPPORTED:
-        if name in value:
+        if name in value and not (classes and name == CLASSIFICATION):
             raise InvalidInput(f"{what}: the parameter {name!r} is not supported")
     return value
 
@@ -128,7 +130,7 @@ def _read_tensor(
         )
     array = tensor_from_bytes(tail[offset : offset + size], datatype, shape, what)
     kept = {name: value for name, value in parameters.items() if name != "binary_data_size"}
-    return Tensor(name, datatype, shape, array, kept), size
+    return Tensor(name, held_as(datatype), shape, array, kept), size
 
 
 def _from_json(
@@ -137,9 +139,9 @@ def _from_json(
     if not isinstance(data, list):
         got = "nothing" if data is None else describe(data)
         raise InvalidInput(f'{what}: expected "data" to be a list, got {got}')
-    if datatype == "FP16" and data:
+    if datatype == "BF16" or (datatype == "FP16" and data):
         raise InvalidInput(
-            f"{what}: FP16 data via JSON is not supported."
+            f"{what}: {datatype} data via JSON is not supported."
             " Please use the binary data format or send FP32"
         )
     dtype = "bytes" if datatype == "BYTES" else OIP_TO_DTYPE[datatype]

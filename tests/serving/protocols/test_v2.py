@@ -133,7 +133,7 @@ def test_data_may_be_flat_or_nested(data: list[Any]) -> None:
         (request(data=...), 'expected "data" to be a list, got nothing'),
         (request(data="abcd"), "got the string 'abcd'"),
         (request(datatype="FLOAT"), "got 'FLOAT'"),
-        (request(datatype="BF16"), "BF16 is not supported"),
+        (request(datatype="BF16"), "BF16 data via JSON is not supported"),
         (request(datatype=3), "expected a datatype of BOOL"),
         (request(datatype="FP16"), "FP16 data via JSON is not supported"),
         (request(datatype="INT8", data=[1, 2, 3, 128]), "from -128 to 127"),
