@@ -12,6 +12,7 @@ object comes into being by a rename: there is no half of one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -22,6 +23,8 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from umbel.graph.errors import DeclarationError
 
 log = logging.getLogger("umbel.nodes.storage")
 
@@ -48,9 +51,18 @@ class ModelCache:
     @contextlib.contextmanager
     def locked(self, key: str) -> Iterator[Path]:
         """Hold the lock of ``key``; gives the folder for its download. Waits for others."""
-        for name in ("objects", "refs", "partial", "locks"):
-            (self.root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.root / "locks" / key).open("w") as lock:
+        try:
+            for name in ("objects", "refs", "partial", "locks"):
+                (self.root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            opened = (self.root / "locks" / key).open("w")
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise DeclarationError(
+                f"models are kept in {self.root}, which cannot be used: {error}; "
+                f"set {ENVIRONMENT} to a folder that this process may write"
+            ) from error
+        with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

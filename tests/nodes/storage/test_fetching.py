@@ -60,6 +60,15 @@ def test_a_file_is_downloaded_once_and_kept(site: Site, cache: ModelCache) -> No
     assert leftovers(cache) == []
 
 
+def test_a_cache_that_cannot_be_written_is_told_with_what_to_set(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("UMBEL_CACHE", str(tmp_path / "file" / "models"))
+    with pytest.raises(DeclarationError, match="cannot be used: .*set UMBEL_CACHE to a folder"):
+        fetch(f"{site.url}/m/model.onnx")
+
+
 def test_a_changed_file_is_downloaded_again_and_the_old_one_stays(site: Site) -> None:
     site.files["/model.onnx"] = MODEL
     old = fetch(f"{site.url}/model.onnx")
