@@ -26,7 +26,8 @@ class Progress:
         if now - self._last >= EVERY_S:
             self._last = now
             share = f" of {mebibytes(self._total)}" if self._total else ""
-            log.info("%s: %s%s", self._shown, mebibytes(self._done), share)
+            # Not INFO: a start that takes minutes has to say why wherever nobody set up logging.
+            log.warning("%s: %s%s", self._shown, mebibytes(self._done), share)
 
 
 def mebibytes(size: int) -> str:
