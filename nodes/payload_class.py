@@ -96,7 +96,7 @@ def _build(code: PythonClass) -> Any:
     module_name, _, class_name = code.reference.partition(":")
     if code.folder and code.folder not in sys.path:
         sys.path.append(code.folder)
-    found: Any = importlib.import_module(module_name)
+    found: Any = _module(module_name, code)
     for part in class_name.split("."):
         found = getattr(found, part, None)
     if not inspect.isclass(found):
@@ -106,6 +106,33 @@ def _build(code: PythonClass) -> Any:
     if callable(load):
         load()
     return instance
+
+
+def _module(name: str, code: PythonClass) -> Any:
+    if not name:
+        raise DeclarationError(
+            "a container's image is not run: name its Python class, the annotation "
+            "umbel.dev/transformer-class (predictor-class, explainer-class): 'module:Class'"
+        )
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or name
+        if missing == name or name.startswith(f"{missing}."):
+            where = f" in {code.folder}" if code.folder else ""
+            raise DeclarationError(
+                f"{code.reference}: there is no module {missing!r}{where} or among the installed "
+                "packages"
+            ) from error
+        raise DeclarationError(
+            f"{code.reference} imports {missing!r}, which is not installed where umbel runs: "
+            f"pip install {missing}"
+        ) from error
+    except SystemExit as error:  # a file that reads its command line while it is imported
+        raise DeclarationError(
+            f"{code.reference}: its module ends the process while it is imported ({error}); put "
+            'what reads the command line under `if __name__ == "__main__":`'
+        ) from error
 
 
 def _accepted(cls: type, kwargs: Mapping[str, object]) -> dict[str, object]:

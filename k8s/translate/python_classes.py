@@ -12,6 +12,10 @@ from umbel.k8s.translate.names import Service
 FEAST = "umbel.transformers.feast_payload:FeastTransformer"
 """What a container with KServe's Feast arguments means: umbel runs no images."""
 
+_KSERVES_OWN: dict[str, object] = {"protocol": "v1", "predictor_protocol": "v1"}
+"""What KServe's model server gives a class whose command line does not say otherwise, with the
+host of the predictor. umbel calls the predictor itself."""
+
 _CLASS = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 
@@ -39,7 +43,8 @@ def _before_options(words: Sequence[str]) -> Iterator[str]:
 def constructor_arguments(container: Container, model_name: str) -> dict[str, object]:
     """The ``--name value`` arguments of the command line, and KServe's own. An argument with
     several values, as ``--feature_refs a:x a:y``, is a list of them."""
-    found: dict[str, object] = {"name": model_name, "model_name": model_name}
+    found: dict[str, object] = {"name": model_name, "model_name": model_name, **_KSERVES_OWN}
+    found["predictor_host"] = f"{model_name}-predictor"
     words = [*container.command, *container.args]
     for index, word in enumerate(words):
         if not word.startswith("--"):
