@@ -140,7 +140,12 @@ _ROWS: tuple[tuple[str, str, Level, str], ...] = (
         "the class they name is imported, its options become constructor arguments",
     ),
     ("Container", "env envFrom volumeMounts", "same", _POD),
-    ("Container", "resources", "same", "the size of the worker pods; GPUs go where the model is"),
+    (
+        "Container",
+        "resources",
+        "different",
+        "the predictor's are the size of the worker pods; GPUs go where they are asked for",
+    ),
     ("Container", "workingDir", "none", _NO_CONTAINER),
     (
         "Container",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from umbel.k8s.manifests.options import ClusterOptions
+from umbel.k8s.manifests.shared_pods import HELPERS, all_volumes, of_all
 from umbel.k8s.manifests.workloads import HANDED_ON, Group, Object, Workload
 
 SERVE_PORT = 8000
@@ -72,8 +73,8 @@ def head_template(workload: Workload, options: ClusterOptions) -> Object:
 
 def worker_template(workload: Workload, group: Group, options: ClusterOptions) -> Object:
     """A worker's pod: as large as one replica of the group's deployment."""
-    own = workload.container
-    env = [*(own.get("env") or ()), *workload.env]
+    own, service = workload.container, workload.service
+    env = [*of_all(service, own, "env", "name"), *workload.env]
     given = {one["name"] for one in env}
     env += [{"name": n, "value": v} for n, v in ENVIRONMENT.items() if n not in given]
     container = {
@@ -90,11 +91,12 @@ def worker_template(workload: Workload, group: Group, options: ClusterOptions) -
         },
         "lifecycle": {"preStop": {"exec": {"command": ["ray", "stop"]}}},
     }
-    if own.get("envFrom"):
-        container["envFrom"] = own["envFrom"]
-    container["volumeMounts"] += [*(own.get("volumeMounts") or ()), *workload.mounts]
+    if sources := of_all(service, own, "envFrom", ""):
+        container["envFrom"] = sources
+    mounts = of_all(service, own, "volumeMounts", "mountPath")
+    container["volumeMounts"] += [*mounts, *workload.mounts]
     placement = _placement(workload)
-    volumes = [*placement.pop("volumes", []), *workload.volumes]
+    volumes = [*all_volumes(service, placement.pop("volumes", [])), *workload.volumes]
     spec = {**placement, **_pod([container], volumes)}
     spec["serviceAccountName"] = workload.account or workload.ray_name
     spec["automountServiceAccountToken"] = False
@@ -110,9 +112,11 @@ def _placement(workload: Workload, *, for_head: bool = False) -> Object:
 
 
 def _metadata(workload: Workload) -> Object:
-    component = workload.pod if workload.kind == "InferenceService" else {}
-    labels = {**labels_of(workload), **(component.get("labels") or {})}
-    annotations = dict(component.get("annotations") or {})
+    labels, annotations = labels_of(workload), dict[str, str]()
+    for name in (*HELPERS, "predictor"):
+        component = workload.service.get(name) or {}
+        labels |= component.get("labels") or {}
+        annotations |= component.get("annotations") or {}
     return {"labels": labels, **({"annotations": annotations} if annotations else {})}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from umbel.graph.findings import Finding
 from umbel.graph.yaml_paths import Path, path_text
 from umbel.k8s.manifests.field_support import support_of
+from umbel.k8s.manifests.shared_pods import ADDED, CARRIED, HELPERS, WORDS
 from umbel.k8s.resources import Loaded, Resource
 from umbel.k8s.resources.field_types import fields_of
 
@@ -32,7 +33,9 @@ def unsupported(loaded: Loaded) -> list[Finding]:
 
 def _findings(resource: Resource[Any]) -> Iterator[Finding]:
     kind = fields_of(resource.kind)["spec"].base
-    for path, words in _unused(resource.data.get("spec"), kind, ("spec",)):
+    spec = resource.data.get("spec")
+    shared = _in_shared_pods(spec) if resource.kind == "InferenceService" else ()
+    for path, words in (*_unused(spec, kind, ("spec",)), *shared):
         yield resource.finding(
             "warning",
             CODE,
@@ -40,6 +43,21 @@ def _findings(resource: Resource[Any]) -> Iterator[Finding]:
             f"{path_text(path)} has no effect here: {words}",
             "remove it, or see docs/migration-from-kserve.md",
         )
+
+
+def _in_shared_pods(spec: Any) -> Iterator[tuple[Path, str]]:
+    """Fields of a transformer's or explainer's pod that only the predictor's can say."""
+    if not isinstance(spec, Mapping) or not spec.get("predictor"):
+        return
+    for name in HELPERS:
+        given = spec.get(name)
+        for field in given if isinstance(given, Mapping) else ():
+            support = support_of("PodSpec", field)
+            ours = support is not None and support.level == "same"
+            if ours and field not in ADDED | CARRIED:
+                yield ("spec", name, field), WORDS
+            elif field in ("batcher", "canaryTrafficPercent"):
+                yield ("spec", name, field), "the predictor's counts for the whole service"
 
 
 def _unused(value: Any, type_name: str, path: Path) -> Iterator[tuple[Path, str]]:

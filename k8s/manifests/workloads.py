@@ -106,6 +106,11 @@ class Workload:
         return self.spec.get("predictor", {}) if self.kind == "InferenceService" else self.spec
 
     @property
+    def service(self) -> Mapping[str, Any]:
+        """The spec of an InferenceService; nothing for a graph."""
+        return self.spec if self.kind == "InferenceService" else {}
+
+    @property
     def container(self) -> Mapping[str, Any]:
         """The container whose resources and environment the workers get: the model block, or
         the user's own container."""

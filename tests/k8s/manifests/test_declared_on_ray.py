@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from free_ports import free_port
 from umbel.graph import passes
 from umbel.graph.inference import infer
 from umbel.k8s.manifests import ServeOptions, config_text, serve_config
@@ -63,12 +63,6 @@ def config(text: str, options: ServeOptions) -> dict[str, Any]:
     plan = passes.plan(infer(translated.program))
     data: dict[str, Any] = yaml.safe_load(config_text(serve_config(plan, options)))
     return {**data, "http_options": {"host": "127.0.0.1", "port": 0}, "proxy_location": "HeadOnly"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Cluster:
