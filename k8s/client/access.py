@@ -30,6 +30,7 @@ class Access:
 
     ``credential`` is asked before each connection: tokens are replaced while a program runs.
     ``ca``: PEM; ``None`` trusts what the machine trusts. ``proxy``: an HTTP proxy's URL.
+    ``tls_name``: the name that the server's certificate is for, where it is not the address's.
     """
 
     server: str
@@ -37,6 +38,7 @@ class Access:
     ca: str | None = field(default=None, repr=False)
     verify: bool = True
     proxy: str = ""
+    tls_name: str = ""
     credential: Credential = field(default=ExecCredential, repr=False)
 
     def tls(self, credential: ExecCredential) -> ssl.SSLContext | None:
@@ -111,8 +113,6 @@ def _from_config(
     chosen = _named(config, "context", wanted, where)
     cluster = _named(config, "cluster", chosen.get("cluster"), where)
     user = _named(config, "user", chosen["user"], where) if chosen.get("user") else {}
-    if cluster.get("tls-server-name"):
-        raise ClusterUnreachable(f"{where}: tls-server-name is not supported: use a server's name")
     if not cluster.get("server"):
         raise ClusterUnreachable(f"{where}: cluster {chosen.get('cluster')!r} names no server")
     return Access(
@@ -121,6 +121,7 @@ def _from_config(
         _text(cluster, "certificate-authority", folder),
         not cluster.get("insecure-skip-tls-verify"),
         cluster.get("proxy-url") or _proxy_of_environment(str(cluster["server"])),
+        str(cluster.get("tls-server-name") or ""),
         _credential(user, folder, where),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -115,12 +116,23 @@ class ApiServer:
         if tls is None:
             connection = http.client.HTTPConnection(name, number, timeout=self._timeout_s)
         else:
-            connection = http.client.HTTPSConnection(
-                name, number, timeout=self._timeout_s, context=tls
-            )
+            connection = _NamedConnection(name, number, timeout=self._timeout_s, context=tls)
+            connection.tls_name = self.access.tls_name or host
         if proxy.hostname:
             connection.set_tunnel(host, port)
         return connection
+
+
+class _NamedConnection(http.client.HTTPSConnection):
+    """A connection to a server whose certificate is for ``tls_name``."""
+
+    tls_name = ""
+
+    def connect(self) -> None:
+        """TCP, through a proxy if there is one, then TLS with that name."""
+        http.client.HTTPConnection.connect(self)
+        context: ssl.SSLContext = self._context  # type: ignore[attr-defined]
+        self.sock = context.wrap_socket(self.sock, server_hostname=self.tls_name)
 
 
 _VERBS = {"GET": "get", "POST": "create", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +141,14 @@ class UmbelClient:
         return self._server.delete(_service(version), self._namespace(namespace), name)
 
     def is_isvc_ready(
-        self, name: str, namespace: str | None = None, version: str = "v1beta1"
+        self,
+        name: str,
+        namespace: str | None = None,
+        version: str = "v1beta1",
+        expected_generation: int | None = None,
     ) -> bool:
         """Is the service ready, as it is specified now?"""
-        return readiness.is_ready(self.get(name, namespace, version=version))
+        return readiness.is_ready(self.get(name, namespace, version=version), expected_generation)
 
     def wait_isvc_ready(
         self,
@@ -153,10 +158,11 @@ class UmbelClient:
         timeout_seconds: float = _TIMEOUT_S,
         polling_interval: float = _POLL_S,
         version: str = "v1beta1",
+        expected_generation: int | None = None,
     ) -> Raw:
         """The service once it is ready. Raises ``NotReadyInTime`` with its conditions."""
-        kind = _service(version)
-        return self._wait(kind, name, namespace, timeout_seconds, polling_interval, watch)
+        kind, times = _service(version), (timeout_seconds, polling_interval)
+        return self._wait(kind, name, namespace, *times, watch, expected_generation)
 
     def create_trained_model(
         self, trainedmodel: Given, namespace: str | None = None, *, name: str = ""
@@ -164,21 +170,28 @@ class UmbelClient:
         """Create a model of a service that holds several."""
         return self._create(MODEL, trainedmodel, namespace, name)
 
-    def delete_trained_model(self, name: str, namespace: str | None = None) -> Raw:
+    def delete_trained_model(
+        self, name: str, namespace: str | None = None, version: str = MODEL.version
+    ) -> Raw:
         """Delete a model; its service unloads it."""
-        return self._server.delete(MODEL, self._namespace(namespace), name)
+        return self._server.delete(
+            replace(MODEL, version=version), self._namespace(namespace), name
+        )
 
     def wait_model_ready(
         self,
         service_name: str,
         model_name: str,
         isvc_namespace: str | None = None,
-        *,
+        isvc_version: str = "v1beta1",
+        cluster_ip: str | None = None,
+        protocol_version: str = "v1",
         timeout_seconds: float = _TIMEOUT_S,
         polling_interval: float = _POLL_S,
     ) -> Raw:
         """The model once its service has loaded it: its condition, where KServe's client asks
-        the model's own endpoint. Raises ``NotReadyInTime``."""
+        the model's own endpoint. That is what ``isvc_version``, ``cluster_ip`` and
+        ``protocol_version`` are for; here they change nothing. Raises ``NotReadyInTime``."""
         where = self._namespace(isvc_namespace)
         spec = self._server.get(MODEL, where, model_name).get("spec") or {}
         if spec.get("inferenceService") != service_name:
@@ -257,6 +270,7 @@ class UmbelClient:
         timeout_s: float,
         poll_s: float,
         told: bool,
+        generation: int | None = None,
     ) -> Raw:
         where = self._namespace(namespace)
         return readiness.wait(
@@ -265,6 +279,7 @@ class UmbelClient:
             timeout_s,
             poll_s,
             told,
+            generation,
         )
 
     def _namespace(self, asked: str | None, given: Given | None = None) -> str:

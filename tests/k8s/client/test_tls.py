@@ -105,3 +105,10 @@ def test_tls(tmp_path: Path) -> None:
         assert UmbelClient(config_dict=unchecked).get() == {"items": []}
         assert UmbelClient(config_dict=config(port, own.ca, signed)).get() == {"items": []}
         assert SEEN[-1]["subject"] == ((("commonName", "someone"),),)
+    elsewhere = make(("cluster.example",))
+    with serving_tls(elsewhere, certificate, tmp_path) as port:
+        named = config(port, elsewhere.ca, {})
+        with pytest.raises(ClusterUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            UmbelClient(config_dict=named).get()
+        named["clusters"][0]["cluster"]["tls-server-name"] = "cluster.example"
+        assert UmbelClient(config_dict=named).get() == {"items": []}
