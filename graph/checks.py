@@ -225,7 +225,7 @@ def _models(program: Program) -> Iterator[Finding]:
                     "UMB-G240",
                     f"the {code.format} model is not there: {code.uri}",
                     node.place,
-                    "train or fetch it first, or correct uri=",
+                    "train or fetch it first, or correct its address",
                     node.name,
                 )
 

@@ -99,8 +99,11 @@ def _with_canary(
     if isinstance(spec.get("predictor"), dict) and isinstance(other.get("predictor"), dict):
         spec = {**spec, "predictor": {"name": "default", **spec["predictor"]}}
         other["predictor"] = {"name": "canary", **other["predictor"]}
-    metadata = dict(conversion.data.get("metadata") or {})
-    metadata["annotations"] = {DEPLOYMENT_MODE: "Standard", **(metadata.get("annotations") or {})}
+    given = conversion.data.get("metadata")
+    metadata = dict(given) if isinstance(given, dict) else {}
+    annotations = metadata.get("annotations") or {}
+    if isinstance(annotations, dict):
+        metadata["annotations"] = {DEPLOYMENT_MODE: "Standard", **annotations}
     conversion.data["metadata"] = metadata
     entry = {"predictor": other.get("predictor"), "trafficPercent": percent or 0}
     conversion.done.append(

@@ -171,3 +171,19 @@ def test_wrong_values_in_old_shapes_point_to_the_old_place(check: Check) -> None
         ("UMB-K016", "spec.default.predictor.parallelism"),
         ("UMB-K016", "spec.canaryTrafficPercent"),
     ]
+
+
+@pytest.mark.parametrize("metadata", ["[x, {a: 1}]", "5", "null", "{name: a, annotations: [x]}"])
+def test_metadata_that_is_none_before_a_canary_is_a_finding(check: Check, metadata: str) -> None:
+    found = check(
+        f"""
+apiVersion: serving.kubeflow.org/v1alpha2
+kind: InferenceService
+metadata: {metadata}
+spec:
+  default: {{predictor: {{sklearn: {{storageUri: "gs://a/b"}}}}}}
+  canary: {{predictor: {{sklearn: {{storageUri: "gs://a/c"}}}}}}
+  canaryTrafficPercent: 10
+"""
+    )
+    assert {"K016", "K019"} & set(found.codes())
