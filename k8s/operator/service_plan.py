@@ -22,6 +22,7 @@ from umbel.k8s.operator.revisions import (
 from umbel.k8s.operator.rollout import Rollout, canaries, rollout_of
 from umbel.k8s.operator.routing import as_config, holder_of, routed
 from umbel.k8s.operator.settings import OperatorSettings
+from umbel.k8s.operator.shared_ray import left_out, plain_variables
 from umbel.k8s.operator.world import (
     Key,
     Raw,
@@ -93,6 +94,8 @@ class _ServicePlan:
         whole = compiled(self.key, [bare(self.raw), *self._common()], self.route)
         named = missing(self.world, self.key.namespace, self.raw.get("spec") or {})
         findings = (*whole.findings, *named)
+        if self.settings.target == "ray":
+            findings += tuple(left_out(self.raw))
         shares = self._shares(rollout, revisions, variants)
         configs = [c.config for c in everything.values() if c.config is not None]
         target = None if has_errors(findings) else self._target(shares, everything)
@@ -150,7 +153,8 @@ class _ServicePlan:
     def _candidate(self, name: str, content: Raw) -> Candidate:
         env: dict[str, str] = {}
         if self.settings.target == "ray":  # pods of its own get theirs by reference
-            env = environment(self.world, self.key.namespace, content.get("spec") or {})
+            spec = content.get("spec") or {}
+            env = {**environment(self.world, self.key.namespace, spec), **plain_variables(spec)}
         documents = [document(self.key, content), *self._common()]
         made = compiled(self.key, documents, self.route, env)
         if made.config is None:

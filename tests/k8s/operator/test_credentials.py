@@ -106,3 +106,28 @@ def test_pull_secrets_are_for_models_in_registries() -> None:
     bucket = {**image, "model": {"storageUri": "s3://bucket/iris"}}
     assert environment(there, NAMESPACE, {"predictor": bucket}) == {}
     assert secrets_of({"predictor": bucket}, accounts) == set()
+
+
+def test_what_a_shared_ray_cannot_give_is_told_and_plain_variables_are_given() -> None:
+    raw = service(uri="s3://bucket/model")
+    predictor = raw["spec"]["predictor"]
+    predictor |= {"tolerations": [{"key": "a"}], "nodeSelector": {"pool": "a"}}
+    (block,) = [one for one in predictor.values() if isinstance(one, dict) and "storageUri" in one]
+    secret = {"secretKeyRef": {"name": "s", "key": "k"}}
+    block["env"] = [{"name": "MODE", "value": "fast"}, {"name": "TOKEN", "valueFrom": secret}]
+    block["envFrom"] = [{"configMapRef": {"name": "c"}}]
+    raw["metadata"] |= {"namespace": NAMESPACE, "uid": "1", "generation": 1}
+    there = dataclasses.replace(world({}, {}), services=(raw,))
+    outcome = plan_service(there, raw, OperatorSettings(target="ray"))
+    (app,) = outcome.applications
+    assert app["runtime_env"]["env_vars"] == {"MODE": "fast"}
+    assert outcome.status is not None
+    (told,) = [one for one in outcome.status["conditions"] if one["type"] == "Warnings"]
+    assert [line.split()[1] for line in told["message"].splitlines()] == [
+        "spec.predictor.tolerations",
+        "spec.predictor.sklearn.envFrom",
+        "spec.predictor.sklearn.env[TOKEN]",
+    ]
+    own = plan_service(there, raw, OperatorSettings(target="kuberay"))
+    assert own.status is not None
+    assert not [one for one in own.status["conditions"] if one["type"] == "Warnings"]
