@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from free_ports import free_port
+
 GRAPHS = Path(__file__).parents[1] / "graphs"
 ARITHMETIC = str(GRAPHS / "arithmetic.py")
 UMBEL = [sys.executable, "-m", "umbel"]
@@ -70,12 +72,6 @@ def call(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*UMBEL, "call", *words], capture_output=True, text=True, timeout=30, check=False
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +181,15 @@ def test_a_stop_lets_requests_end_and_exits_with_0(number: int) -> None:
         run.end()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("place", ["import", "load"])
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [
+        ("import", signal.SIGINT),
+        ("load", signal.SIGTERM),
+        pytest.param("import", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("load", signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stop_while_it_starts_exits_with_0(number: int, place: str, tmp_path: Path) -> None:
     run = Run(
         str(GRAPHS / "slow_start.py"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import socket
 import threading
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
@@ -104,13 +103,6 @@ class InProcess:
         start, *rest = sent
         named = {n.decode("latin-1"): v.decode("latin-1") for n, v in start["headers"]}
         return Reply(start["status"], named, b"".join(m.get("body", b"") for m in rest))
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class OverHttp:

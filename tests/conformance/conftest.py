@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from free_ports import free_port
+
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
 pytest.register_assert_rewrite("judging")
@@ -120,7 +122,7 @@ def _wait_for_other_rays(patience_s: float = 600) -> None:
 
 def _served(command: list[str]) -> Iterator[backends.OverHttp]:
     """Runs ``command PORT``, which says ``ready`` once it answers, until the session ends."""
-    port = backends.free_port()
+    port = free_port()
     process = subprocess.Popen([*command, str(port)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

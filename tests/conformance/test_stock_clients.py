@@ -11,9 +11,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import backends
 import numpy as np
 import pytest
+
+from free_ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def url(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     """``umbel run --local`` with the sample's file."""
     file = tmp_path_factory.mktemp("iris") / "iris.yaml"
     file.write_text(FILE.replace("MODELS", str(models)))
-    port = backends.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "umbel", "run", str(file), "--local", "--no-grpc"]
     process = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

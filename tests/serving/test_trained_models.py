@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ pytest.importorskip("skops")
 from sklearn.datasets import load_wine
 from sklearn.linear_model import LinearRegression, RidgeClassifier
 from skops.io import dump
+
+from free_ports import free_port_pair
 
 pytestmark = [pytest.mark.slow]
 
@@ -65,7 +66,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, l
 @pytest.fixture(scope="module")
 def port(answers: tuple[Path, dict[str, list[float]]]) -> Iterator[int]:
     file, _ = answers
-    port = free_ports()
+    port = free_port_pair()
     words = [sys.executable, "-m", "umbel", "run", str(file), "--local", "--port", str(port)]
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
@@ -78,19 +79,6 @@ def port(answers: tuple[Path, dict[str, list[float]]]) -> Iterator[int]:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 0
-
-
-def free_ports() -> int:
-    """A port whose next one is free, too."""
-    while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            try:
-                two.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
 
 
 def test_http(port: int, answers: tuple[Path, dict[str, list[float]]]) -> None:

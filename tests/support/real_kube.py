@@ -3,9 +3,9 @@ they are at hand. No kubelets: what runs in pods elsewhere, a test runs by hand.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import socket
 import ssl
 import subprocess
 import time
@@ -18,6 +18,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from free_ports import free_port
 from kube_binaries import KubeBinaries
 
 ADMIN_TOKEN = "a-token-of-the-tests-administrator"
@@ -46,7 +47,7 @@ class RealKube:
 
     def __init__(self, binaries: KubeBinaries, folder: Path, *flags: str) -> None:
         self.binaries, self.folder, self._flags = binaries, folder, flags
-        self.port, self._etcd_port, self._peer_port = free_ports(3)
+        self.port, self._etcd_port, self._peer_port = (free_port() for _ in range(3))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: list[IO[bytes]] = []
 
@@ -221,7 +222,7 @@ class RealKube:
                 self.binaries.controllers,
                 f"--kubeconfig={self.kubeconfig(ADMIN_TOKEN)}",
                 "--bind-address=127.0.0.1",
-                f"--secure-port={free_ports(1)[0]}",
+                f"--secure-port={free_port()}",
                 f"--cert-dir={self.folder / 'controllers'}",
                 "--controllers=garbagecollector,namespace,serviceaccount",
                 "--leader-elect=false",
@@ -268,21 +269,14 @@ class RealKube:
     def _end(self, name: str, *, kill: bool) -> None:
         process = self._processes.pop(name)
         process.kill() if kill else process.terminate()
-        process.wait(30)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)  # it waits for open watches for as long as a minute
+            return
+        process.kill()
+        process.wait(10)
 
 
 def as_yaml(objects: object) -> str:
     """One document, or several."""
     documents = objects if isinstance(objects, list) else [objects]
     return yaml.dump_all(documents, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper))
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

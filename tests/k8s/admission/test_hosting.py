@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +16,7 @@ pytest.importorskip("cryptography")
 pytest.importorskip("kopf")
 pytest.importorskip("jsonpatch")
 
+from free_ports import free_port
 from kube_api import KubeApi
 from kube_store import RESOURCES, KubeStore, Resource
 from umbel.k8s.admission.certificates import Certificate, service_names
@@ -101,12 +101,6 @@ async def review(port: int, ca: str) -> Any:
         ) as reply,
     ):
         return (await reply.json())["response"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_replicas_share_a_certificate_that_the_api_server_trusts(store: KubeStore) -> None:

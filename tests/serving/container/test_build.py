@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import skops.io
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
+from free_ports import free_port
 from umbel import cli
 from umbel.graph.errors import DeclarationError
 from umbel.serving.container import building, own_wheel
@@ -142,12 +142,6 @@ def test_equal_trees_give_equal_wheels(wheel: own_wheel.Own) -> None:
     name, content = own_wheel.build_wheel(tree)
     assert (name, content) == (wheel.name, wheel.content)
     assert before == {p: p.stat().st_mtime_ns for p in tree.rglob("pyproject.toml")}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture()

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from free_ports import free_port_pair
+
 triton = pytest.importorskip("tritonclient.grpc")
 
 HERE = Path(__file__).parent
@@ -21,16 +23,6 @@ KSERVE_PYTHON = os.environ.get("UMBEL_KSERVE_PYTHON", sys.executable)
 """KServe pins an older protobuf than umbel's other libraries: it may need its own Python."""
 
 ROWS = np.array([[51.0, 35.0, 14.0, 2.0], [67.0, 31.0, 56.0, 24.0]])
-
-
-def free_port() -> int:
-    """One whose successor is free too."""
-    while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            with contextlib.suppress(OSError, OverflowError):
-                other.bind(("127.0.0.1", one.getsockname()[1] + 1))
-                return int(one.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -59,7 +51,7 @@ def umbel_run(*options: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[str]:
-    with umbel_run("--local", "--port", str(free_port())) as address:
+    with umbel_run("--local", "--port", str(free_port_pair())) as address:
         yield address
 
 
@@ -107,7 +99,7 @@ def test_kserve_in_process(local: str) -> None:
 @pytest.mark.ray
 def test_both_on_ray() -> None:
     pytest.importorskip("ray.serve")
-    with umbel_run("--port", str(free_port())) as address:
+    with umbel_run("--port", str(free_port_pair())) as address:
         triton_is_served(address)
         kserve_is_served(address)
 

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from free_ports import free_port
 from umbel.serving import run_guard
 
 pytest.importorskip("ray.serve")
@@ -85,13 +85,7 @@ def running(port: int) -> Iterator[Run]:
 
 @pytest.fixture()
 def port() -> int:
-    return _free_port()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def ask(port: int, path: str = "/hello") -> str:
@@ -182,7 +176,7 @@ def test_a_stop_during_the_start_ends_at_once(port: int) -> None:
 
 
 def test_two_runs_live_side_by_side_and_one_port_has_one_run(port: int) -> None:
-    with running(port) as first, running(_free_port()) as second:
+    with running(port) as first, running(free_port()) as second:
         assert ask(first.port) == first.run_id
         assert ask(second.port) == second.run_id
         third = Run(port)

@@ -7,7 +7,6 @@ import collections
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -30,6 +29,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skops.io import dump
+
+from free_ports import free_port_pair
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -75,7 +76,7 @@ class Run:
     """``umbel run`` on Ray, over HTTP and gRPC."""
 
     def __init__(self, file: Path, *words: str) -> None:
-        self.port = free_ports()
+        self.port = free_port_pair()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "umbel", "run", str(file), "--port", str(self.port), *words],
             stdout=subprocess.PIPE,
@@ -92,19 +93,6 @@ class Run:
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.communicate(timeout=60)
-
-
-def free_ports() -> int:
-    """A port whose next one is free, too."""
-    while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            try:
-                two.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 
+from free_ports import free_port
 from loopback_server import Answer, Client
 from umbel.graph.source import PythonFile, graphs_in
 from umbel.serving.protocols.json_bodies import encode_json
@@ -27,12 +27,6 @@ pytestmark = [pytest.mark.ray]
 
 FILE = Path(__file__).parents[2] / "graphs" / "generated.py"
 INPUTS = [([0, 1, 2], [5, 5, 5]), ([7, 400, 12, 9], [1, 0, 999, 3]), ([], [])]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def served(*words: str) -> Iterator[Client]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 
 import event_client
+from free_ports import free_port_pair
 from loopback_server import Client
 
 pytest.importorskip("ray.serve")
@@ -43,18 +43,11 @@ class Run(NamedTuple):
         return found
 
 
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    port, grpc = free_ports()
+    port = free_port_pair()
     folder = tmp_path_factory.mktemp("marks")
-    words = ["--port", str(port), "--grpc-port", str(grpc)]
+    words = ["--port", str(port), "--grpc-port", str(port + 1)]
     process = subprocess.Popen(
         [sys.executable, "-m", "umbel", "run", str(FILE), *words],
         stdout=subprocess.PIPE,
@@ -70,7 +63,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     try:
         told = [process.stdout.readline() for _ in range(len(NAMES) + 1)]
         assert all(line.startswith("ready ") for line in told), (told, process.communicate())
-        yield Run(Client(port), f"127.0.0.1:{grpc}", folder)
+        yield Run(Client(port), f"127.0.0.1:{port + 1}", folder)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
