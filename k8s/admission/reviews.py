@@ -111,8 +111,13 @@ def _admission(request: Raw, response: Review) -> Review:
 
 def _refusal(raw: Raw, errors: Sequence[Finding]) -> Review:
     metadata = raw.get("metadata") or {}
-    lines = [f"{one.place.path}: {one.message} ({one.code}; fix: {one.fix})" for one in errors]
-    causes = [{"field": o.place.path, "message": o.message, "reason": o.code} for o in errors]
+    # kubectl prints the causes and not the message: each says all there is to say.
+    texts = [f"{one.message} ({one.code}; fix: {one.fix})" for one in errors]
+    lines = [f"{one.place.path}: {text}" for one, text in zip(errors, texts, strict=True)]
+    causes = [
+        {"field": one.place.path, "message": text, "reason": one.code}
+        for one, text in zip(errors, texts, strict=True)
+    ]
     return {
         "code": 422,
         "reason": "Invalid",
