@@ -21,6 +21,7 @@ from umbel.nodes.item_streams import is_stream
 from umbel.nodes.loaded import Handle, LoadedNode
 from umbel.nodes.request_context import RequestContext, enter
 from umbel.serving import process_tuning, replica_devices, shipping
+from umbel.serving.deep_values import as_text
 from umbel.serving.endpoint import Endpoint
 from umbel.serving.explainer_replica import ExplainedGraphs
 from umbel.serving.graph_host import GraphHost
@@ -103,10 +104,11 @@ class NodeReplica:
         return done, value
 
     async def chain(
-        self, links: list[tuple[str, str, dict[str, Any]]], wire: Wire
+        self, links: list[tuple[str, str, dict[str, Any]]], wire: Wire, deep: bool = False
     ) -> tuple[bool, Any, tuple[float, ...]]:
         """Several nodes, each with the value of the one before, as ``call`` gives the last
-        one's; and the seconds of each that began."""
+        one's; and the seconds of each that began. ``deep``: the value may be nested deeper than
+        pickle goes."""
         context, done, value = from_wire(wire), True, None
         seconds: list[float] = []
         for node, port, values in links:
@@ -119,7 +121,9 @@ class NodeReplica:
                 break
         if done and is_stream(value):
             value = Outbox(value, context, node, self._packed).mark
-        return done, self._packed(value) if done else value, tuple(seconds)
+        if done:
+            value = as_text(value) if deep else self._packed(value)
+        return done, value, tuple(seconds)
 
     async def _run(
         self, node: str, values: dict[str, Any], context: RequestContext

@@ -49,7 +49,8 @@ def serve_on_ray(
     ray.before_start = lambda: _refuse_impossible(plan, settings, wanted)
     with contextlib.ExitStack() as afterwards, ray, StatesTold(scope.folder):
         deploy(plan, version=version, body_limit=body_limit, replicas=wanted)
-        await_answers(plan, scope.host, scope.port, body_limit)
+        has_haproxy = os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+        await_answers(plan, scope.host, scope.port, body_limit, directly=has_haproxy)
         for name in plan.program.served:
             ready(f"http://{bracketed(scope.host)}:{scope.port}/{name}")
         front = grpc_front(plan, (scope.host, scope.port), grpc, version)
@@ -139,42 +140,57 @@ def last_error(text: str) -> str:
     return re.sub(r"^umbel\.[\w.]+: ", "", line)
 
 
-def await_answers(plan: Plan, host: str, port: int, body_limit: int) -> None:
+_FALLBACK = "uvicorn"
+"""What Ray Serve's own proxy calls itself. HAProxy hands requests to it until it knows a replica;
+a replica that umbel's server answers for does not say who it is."""
+
+_DIRECT_WITHIN_S = 5.0
+
+
+def await_answers(
+    plan: Plan, host: str, port: int, body_limit: int, *, directly: bool = False
+) -> None:
     """Returns once every graph that was deployed answers, and ``/openai/v1`` where one of them
-    has it. Raises ``DeclarationError``."""
+    has it. ``directly``: as ``await_answer``. Raises ``DeclarationError``."""
     from umbel.serving import cluster_openai  # after Ray has been set up
 
     for name in plan.program.served:
-        await_answer(host, port, f"/{name}{readiness_path(plan, name)}")
+        path = f"/{name}{readiness_path(plan, name)}"
+        await_answer(host, port, path, directly=directly)
     models = f"{cluster_openai.ROUTE}/v1/models"
     graphs = [plan.program.graphs[name] for name in plan.program.served]
     offering = (
-        _status(host, port, f"/{graph.name}{models}") == 200
+        _answered(host, port, f"/{graph.name}{models}")[0] == 200
         for graph in graphs
         if graph.interface != "message"  # which takes every path as a request
     )
     if any(offering) and cluster_openai.bring_up(body_limit):
-        await_answer(host, port, models)
+        await_answer(host, port, models, directly=directly)
 
 
-def await_answer(host: str, port: int, path: str, patience_s: float = 120.0) -> None:
-    """Returns once ``path`` answers. Raises ``DeclarationError`` if it does not in time."""
-    end = time.monotonic() + patience_s
-    while time.monotonic() < end:
-        status = _status(host, port, path)
-        if status is not None and status < 500 and status != 404:
-            return
+def await_answer(
+    host: str, port: int, path: str, patience_s: float = 120.0, *, directly: bool = False
+) -> None:
+    """Returns once ``path`` answers; ``directly``: from a replica, for which a short while more is
+    given. Raises ``DeclarationError`` if nothing answers in time."""
+    end, direct_until = time.monotonic() + patience_s, 0.0
+    while (now := time.monotonic()) < end:
+        status, server = _answered(host, port, path)
+        if 0 < status < 500 and status != 404:
+            direct_until = direct_until or now + _DIRECT_WITHIN_S
+            if not directly or server != _FALLBACK or now > direct_until:
+                return
         time.sleep(0.05)
     raise DeclarationError(f"nothing answers at http://{bracketed(host)}:{port}{path}")
 
 
-def _status(host: str, port: int, path: str) -> int | None:
-    """The status of a GET; ``None`` where nobody answers."""
+def _answered(host: str, port: int, path: str) -> tuple[int, str]:
+    """The status of a GET and who says to have answered; status 0 where nobody does."""
     with contextlib.closing(http.client.HTTPConnection(host, port, timeout=5)) as connection:
         try:
             connection.request("GET", path)
             reply = connection.getresponse()
             reply.read()
         except (OSError, http.client.HTTPException):
-            return None
-        return reply.status
+            return 0, ""
+        return reply.status, reply.headers.get("server", "")

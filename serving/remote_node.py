@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 from typing import Any
 
 from umbel.nodes.item_streams import Items, is_stream
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.chained_calls import ChainOutcome, Link
+from umbel.serving.deep_values import as_text, is_too_deep
 from umbel.serving.neutral_pickling import Parcel, on_host, tensor_on_host
 from umbel.serving.ray_streams import remote_items
 from umbel.serving.request_wire import to_wire, too_deep_is_told
@@ -64,11 +66,24 @@ class RemoteNode:
         large = any(_are_large(link.values) for link in links)
         call = self._chain_by_reference if large else self._chain
         sent = [(link.node, link.port, self._sent(link.values)) for link in links]
-        with too_deep_is_told(links[0].node):
+        try:
             done, value, seconds = await call.remote(sent, to_wire(context))
+        except (RecursionError, pickle.PicklingError) as error:
+            if not is_too_deep(error):
+                raise
+            done, value, seconds = await self._deep_chain(links, context)
         if isinstance(value, StreamMark):
             value = received(value)
         return ChainOutcome(value, None, seconds) if done else ChainOutcome(None, value, seconds)
+
+    async def _deep_chain(self, links: list[Link], context: RequestContext) -> Any:
+        """``chain`` with values that pickle does not take, as texts."""
+        sent = [
+            (link.node, link.port, {port: as_text(value) for port, value in link.values.items()})
+            for link in links
+        ]
+        with too_deep_is_told(links[0].node):
+            return await self._chain.remote(sent, to_wire(context), deep=True)
 
     def _sent(self, values: dict[str, Any]) -> Any:
         sent = on_host(values)

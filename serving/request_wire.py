@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from umbel.graph.errors import InvalidInput
 from umbel.nodes.request_context import RequestContext
+from umbel.serving.deep_values import is_too_deep
 
 Wire = tuple[str, float | None, dict[str, str], tuple[tuple[str, str], ...]]
 """Id, seconds left, headers, header list."""
@@ -34,7 +35,7 @@ def too_deep_is_told(node: str) -> Iterator[None]:
     try:
         yield
     except (RecursionError, pickle.PicklingError) as error:
-        if isinstance(error, pickle.PicklingError) and "recursion" not in str(error):
+        if not is_too_deep(error):
             raise
         raise InvalidInput(
             f"the input of {node!r} is nested too deeply for a node in a process of its own: "

@@ -99,3 +99,13 @@ def two(text):
 @inference_graph
 def flooded(count):
     return flood(count)
+
+
+@transformer(fuse="never")
+def same(x):
+    return x
+
+
+@inference_graph
+def echo(x):
+    return same(x)

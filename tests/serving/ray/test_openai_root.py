@@ -40,7 +40,13 @@ def client() -> Iterator[Client]:
     try:
         told = [process.stdout.readline() for _ in range(3)]
         assert all(line.startswith("ready ") for line in told), (told, process.communicate())
-        yield Client(port)
+        client = Client(port)
+        for name in ("loud", "unsure", "silent"):
+            first = client.get(f"/{name}/v2/health/ready")
+            assert (first.status, first.headers.get("server")) == (200, None), (
+                "ready was told while requests still took the way through Ray's own proxy"
+            )
+        yield client
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)

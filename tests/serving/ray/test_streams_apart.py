@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 GRAPHS = Path(__file__).parents[2] / "graphs"
 FILES = (GRAPHS / "streams_apart.py", GRAPHS / "yielding_class.yaml")
-NAMES = 6
+NAMES = 7
 PAUSE_S = 0.06
 """Seconds between two words of these graphs."""
 
@@ -118,6 +118,15 @@ def test_errors(run: Run, name: str, node: str) -> None:
     assert run.client.post(f"/{name}", {"text": "a refused"}).error == "no such word"
     failed = run.client.post(f"/{name}", {"text": "a bad"}, x_request_id="r")
     assert (failed.status, failed.error) == (500, f"node {node!r} failed (request r)")
+
+
+def test_values_deeper_than_pickle_goes(run: Run) -> None:
+    for levels in (100, 1_000):
+        value = b"[" * levels + b"]" * levels
+        answer = run.client.ask("POST", "/echo", b'{"x":' + value + b"}")
+        assert (answer.status, answer.body) == (200, b'{"output":' + value + b"}")
+    assert run.client.ask("POST", "/echo", b"[" * 100_000).status == 400
+    assert run.client.post("/echo", {"x": 1}).json == {"output": 1}
 
 
 def test_a_slow_client_slows_a_generator_apart(run: Run) -> None:
