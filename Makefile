@@ -28,7 +28,7 @@ TO_RUN := $(VENV)/.installed-to-run
 TO_TEST := $(VENV)/.installed-to-test
 TO_BENCH := $(VENV)/.installed-to-bench
 
-.PHONY: demo test check docs format bench clean help
+.PHONY: demo test check docs format bench kube clean help
 
 # Install, train the example's models, serve them on Ray, send a request, shut down
 demo: $(TO_RUN)
@@ -54,6 +54,10 @@ docs: $(TO_TEST)
 # Measure umbel beside its peers: about two hours, or minutes with ARGS=--quick
 bench: $(TO_BENCH) $(PEERS)/.made
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+# Install etcd and build a kube-apiserver (Debian's source, ten minutes) for the tests with one
+kube:
+	@tests/k8s/real_api_server/build.sh build/kube
 
 # Put the code into shape
 format: $(TO_TEST)

@@ -15,12 +15,16 @@ from umbel.k8s.resources.predictor import FRAMEWORKS, V2_FORMATS, V2_FRAMEWORKS
 Operation = dict[str, Any]
 
 
-def defaulted(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The object with its defaults. What is no InferenceService stays as it is."""
+def defaulted(raw: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The object with its defaults; ``old`` is what it takes the place of. What is no
+    InferenceService stays as it is."""
     made: dict[str, Any] = copy.deepcopy(dict(raw))
     spec = made.get("spec")
     if made.get("kind") != "InferenceService" or not isinstance(spec, dict):
         return made
+    before = (old or {}).get("spec")
+    if isinstance(before, Mapping):
+        _written_again(spec.get("predictor"), before.get("predictor"))
     for component in ("predictor", "transformer", "explainer"):
         if isinstance(spec.get(component), dict):
             _default_component(spec[component])
@@ -29,6 +33,17 @@ def defaulted(raw: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(entry, dict) and isinstance(entry.get("predictor"), dict):
             _default_component(entry["predictor"])
     return made
+
+
+def _written_again(new: Any, old: Any) -> None:
+    """A manifest with a framework block, applied again, comes merged with the ``model`` block
+    that was made of it the first time: what its user wrote counts."""
+    if not isinstance(new, dict) or not isinstance(old, Mapping):
+        return
+    given = [name for name in FRAMEWORKS if isinstance(new.get(name), dict)]
+    made_of_it = "model" in new and new["model"] == old.get("model")
+    if len(given) == 1 and given[0] not in old and made_of_it:
+        del new["model"]
 
 
 def patch(before: Any, after: Any, path: str = "") -> Iterator[Operation]:

@@ -62,7 +62,8 @@ def default(review: Raw) -> Review:
     raw = request.get("object")
     response: Review = {"allowed": True}
     if isinstance(raw, Mapping) and request.get("operation") != "DELETE":
-        operations = list(patch(raw, defaulted(raw)))
+        old = request.get("oldObject")
+        operations = list(patch(raw, defaulted(raw, old if isinstance(old, Mapping) else None)))
         if operations:
             response["patchType"] = "JSONPatch"
             response["patch"] = base64.b64encode(json.dumps(operations).encode()).decode()

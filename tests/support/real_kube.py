@@ -122,6 +122,12 @@ class RealKube:
         endpoint = f"--endpoints=http://127.0.0.1:{self._etcd_port}"
         tool = [self.binaries.etcdctl, endpoint]
         environment = {**os.environ, "ETCDCTL_API": "3"}
+        subprocess.run(
+            [*tool, "put", "compacted", str(time.time())],
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
         found = subprocess.run(
             [*tool, "endpoint", "status", "-w", "json"],
             env=environment,
@@ -154,7 +160,8 @@ class RealKube:
         return done.stdout
 
     def get(self, *words: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", *words, "-o", "json"))
+        text = self.kubectl("get", *words, "-o", "json")
+        found: dict[str, Any] = json.JSONDecoder().raw_decode(text[text.index("{") :])[0]
         return found
 
     def audit(self, account: str) -> list[dict[str, Any]]:

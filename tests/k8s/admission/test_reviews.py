@@ -297,3 +297,15 @@ def test_a_change_after_the_conversion_counts() -> None:
     today["spec"]["predictor"]["sklearn"]["storageUri"] = "gs://b/three"
     back = converted(today, OLD)
     assert back["spec"]["default"]["predictor"]["sklearn"]["storageUri"] == "gs://b/three"
+
+
+def test_a_manifest_with_a_framework_block_can_be_applied_again() -> None:
+    """kubectl merges it with what the first defaulting made of it."""
+    first = {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": "gs://b/one"}}
+    old = {"kind": "InferenceService", "spec": {"predictor": first}}
+    again = {"predictor": {**first, "sklearn": {"storageUri": "gs://b/two"}}}
+    made = defaulted({"kind": "InferenceService", "spec": again}, old)
+    model = {"modelFormat": {"name": "sklearn"}, "storageUri": "gs://b/two"}
+    assert made["spec"]["predictor"] == {"model": model}
+    both = defaulted({"kind": "InferenceService", "spec": again})  # nothing was there before
+    assert both["spec"] == again
