@@ -64,9 +64,12 @@ class MlflowModel:
 
     def predict(self, **values: Any) -> Any:
         """The model's answer as numpy. Raises UnfitInput."""
+        given = self._input(values)
         try:
-            return _plain(self._model.predict(self._input(values)))
+            return _plain(self._model.predict(given))
         except Exception as error:
+            if len(given) == 0:  # libraries say it in words of their own
+                raise UnfitInput("expected at least one row, got none", "x") from None
             if getattr(error, "error_code", "") in _INPUT_FAULTS:
                 port = self._tensors[0].name if self._tensors else "x"
                 raise UnfitInput(str(error).splitlines()[0], port) from None

@@ -64,6 +64,7 @@ class Columns:
         if isinstance(x, np.ndarray):
             x = taken(x, self._rows)
         if isinstance(x, list):
+            _require_even(x)
             x = single_rows(x)
         if self.names is None and _is_named(x):
             raise UnfitInput(
@@ -107,6 +108,18 @@ class Columns:
                 "x",
             )
         return table.set_axis(sent, axis=1)[list(names)]
+
+
+def _require_even(rows: list[Any]) -> None:
+    """pandas would fill up what is missing in a shorter row."""
+    first = rows[0] if rows else None
+    for number, row in enumerate(rows):
+        if isinstance(first, list) and isinstance(row, list) and len(row) != len(first):
+            raise UnfitInput(
+                f"input 'x': expected rows of equal length, got {len(first)} at [0] but "
+                f"{len(row)} at [{number}]",
+                "x",
+            )
 
 
 def _is_named(x: Any) -> bool:

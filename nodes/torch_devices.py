@@ -69,12 +69,12 @@ class Execution:
 
     def moved(self, tensor: torch.Tensor) -> torch.Tensor:
         """The tensor on the device; itself if it lies there. From pinned memory the copy runs
-        beside the GPU's work."""
+        beside the GPU's work; a copy to the CPU is waited for, its values are read at once."""
         if tensor.device == self.device:
             return tensor
         if self.pinned and self.device.type == "cuda" and tensor.device.type == "cpu":
             tensor = tensor.pin_memory()
-        return tensor.to(self.device, non_blocking=True)
+        return tensor.to(self.device, non_blocking=self.device.type != "cpu")
 
 
 def device_of(asked: str) -> torch.device:

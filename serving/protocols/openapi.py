@@ -13,6 +13,7 @@ from umbel.serving.protocols import (
     openapi_openai,
     schemas,
 )
+from umbel.serving.protocols.model_config import model_config
 from umbel.serving.protocols.operations import get, post, ready_page, ref
 
 _ROUTER = "What the graph's first step takes; its answer is the graph's."
@@ -122,6 +123,7 @@ def _v2_paths(
     ]
     described = metadata.model_metadata(model, signature)
     server = metadata.server_metadata(version)
+    configured = model_config(model, signature)
     ready = metadata.model_ready(model, True)
     return {
         base: get("v2_server", "Server metadata", "V2", server),
@@ -130,5 +132,6 @@ def _v2_paths(
         f"{base}/models": get("v2_models", "List", "V2", metadata.model_list([model])),
         one: get("v2_model", "Inputs and outputs", "V2", described, ref("ModelMetadata")),
         f"{one}/ready": ready_page("v2_model_ready", "Is the model ready?", ready),
+        f"{one}/config": get("v2_config", "Triton's model configuration", "V2", configured),
         f"{one}/infer": {"post": infer},
     }

@@ -71,6 +71,14 @@ def test_columns_by_name_and_by_place(named: Path) -> None:
             model.predict(x=wrong)
 
 
+def test_no_rows_and_rows_of_different_lengths_are_refused(named: Path) -> None:
+    model = opened(named, allow_pickle=True)
+    with pytest.raises(InvalidInput, match="at least one row"):
+        model.predict(x=ROWS[:0])
+    with pytest.raises(InvalidInput, match=r"equal length, got 4 at \[0\] but 1 at \[1\]"):
+        model.predict(x=[[1.0, 2.0, 3.0, 4.0], [1.0]])
+
+
 def test_a_tensor_keeps_its_dtype_and_shape(tmp_path: Path) -> None:
     model = LogisticRegression(max_iter=1000).fit(ROWS, IRIS.target)
     folder = saved(model, tmp_path / "tensor", ROWS.astype(np.float32), model.predict(ROWS))

@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits, load_iris
 from umbel.graph.decorators import predictor
 from umbel.graph.errors import DeclarationError, InvalidInput
 from umbel.graph.implementations import ModelFile
+from umbel.nodes.torch_devices import Execution
 from umbel.nodes.torch_model import TorchModel, open_model
 
 IRIS = load_iris().data.astype(np.float32)
@@ -350,3 +351,31 @@ def test_no_array_is_made_between_two_models(
         wanted = after(mlp(torch.from_numpy(IRIS))).numpy()
     np.testing.assert_array_equal(answer, wanted)
     assert len(made) == 1, "the first model made an array"
+
+
+class OnAGpu:
+    """What a tensor on a GPU is to who moves it."""
+
+    device = torch.device("cuda:0")
+
+    def __init__(self) -> None:
+        self.moves: list[tuple[torch.device, bool]] = []
+
+    def to(self, device: torch.device, *, non_blocking: bool) -> OnAGpu:
+        self.moves.append((device, non_blocking))
+        return self
+
+
+def test_a_copy_from_the_gpu_is_waited_for() -> None:
+    """Its values are read at once: without waiting they may not be there yet."""
+    tensor: Any = OnAGpu()
+    Execution(torch.device("cpu")).moved(tensor)
+    Execution(torch.device("cuda:1")).moved(tensor)
+    assert tensor.moves == [(torch.device("cpu"), False), (torch.device("cuda:1"), True)]
+
+
+def test_tensors_move_to_whatever_device_a_model_has() -> None:
+    moved = Execution(torch.device("meta")).moved(torch.ones(2, 3))
+    assert (moved.device.type, tuple(moved.shape)) == ("meta", (2, 3))
+    there = torch.ones(2)
+    assert Execution(torch.device("cpu")).moved(there) is there
