@@ -12,6 +12,7 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pickle import PickleError
 from typing import Any
 
 with warnings.catch_warnings():
@@ -31,6 +32,7 @@ with warnings.catch_warnings():
     from alibi.saving import load_explainer
 
     spacy: Any = importlib.import_module("spacy")
+    _dill: Any = importlib.import_module("dill")
 
 __all__ = [
     "ALE",
@@ -61,14 +63,29 @@ def plain(explanation: Any) -> dict[str, Any]:
 
 
 def saved_by_alibi(folder: Path, name: str, predict: Callable[[Any], Any]) -> Any:
-    """The explainer of class ``name`` in a folder that ``Explainer.save`` wrote. Reads pickles:
-    call it for a folder that is allowed. Raises ``ValueError`` for another class."""
+    """The explainer of class ``name`` in a folder that ``Explainer.save`` wrote, or that holds its
+    ``explainer.dill`` alone, as KServe's samples do. Reads pickles: call it for a folder that is
+    allowed. Raises ``ValueError`` for another class, and for what this alibi cannot read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        loaded = load_explainer(folder, predict)
+        if (folder / "meta.dill").is_file():
+            loaded = _read(folder, lambda: load_explainer(folder, predict))
+        else:
+            loaded = _read(folder, lambda: _dill.loads((folder / "explainer.dill").read_bytes()))
+            loaded.reset_predictor(predict)
     if type(loaded).__name__ != name:
         raise ValueError(f"{folder} holds a {type(loaded).__name__}, not a {name}")
     return loaded
+
+
+def _read(folder: Path, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except (AttributeError, ImportError, TypeError, EOFError, KeyError, PickleError) as error:
+        raise ValueError(
+            f"alibi 0.9.4 cannot read {folder} ({type(error).__name__}: {error}): another version "
+            "saved it. Fit it again, or let umbel keep the rows: explainer(..., train=X).save()"
+        ) from error
 
 
 def by_number(names: Mapping[Any, Any] | None) -> dict[int, list[str]] | None:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import time
+
 from umbel.graph.errors import DeclarationError, MissingExtra
 from umbel.graph.implementations import LibraryExplainer, ModelPool, RemoteService
 from umbel.graph.ir import Node
 from umbel.nodes.loaded import LoadedNode
 from umbel.nodes.loading import NodeNotLoaded, load
 
+HALF_IMPORTED = "partially initialized module"
+"""What Python says where two threads import the same packages from different ends."""
+
+RETRIES_S = (0.2, 1.0, 3.0)
+
 
 def load_node(node: Node) -> LoadedNode:
+    """The node, loaded. Nodes are loaded several at once; one that met a package which another
+    was just importing is loaded again."""
+    for pause in RETRIES_S:
+        try:
+            return _load_node(node)
+        except NodeNotLoaded as error:
+            if HALF_IMPORTED not in error.reason:
+                raise
+            time.sleep(pause)
+    return _load_node(node)
+
+
+def _load_node(node: Node) -> LoadedNode:
     """As ``umbel.nodes.loading.load``; a service at ``grpc://host:port/model`` is called over
     gRPC, and takes and gives V2 JSON as if it were called over HTTP."""
     if isinstance(node.code, ModelPool) and node.code.whole_requests:
@@ -30,6 +50,8 @@ def _explainer(node: Node, code: LibraryExplainer) -> LoadedNode:
         raise
     except DeclarationError as error:
         raise NodeNotLoaded(node.name, str(error)) from error
+    except ImportError as error:
+        raise NodeNotLoaded(node.name, f"{type(error).__name__}: {error}") from error
     return LoadedNode(node, opened.explain, opened.close)
 
 

@@ -9,6 +9,7 @@ import base64
 import binascii
 import io
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,9 @@ from umbel.transformers.image_limits import ImageLimits
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 """What is read. Pillow knows many more, whose decoders see little use."""
+
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
+"""Bytes that are a text of base64. No image file is: each begins with other bytes."""
 
 _HOLDERS = ("b64", "image", "image_bytes", "data", "url")
 
@@ -60,6 +64,8 @@ def _scalar(value: Any) -> Any:
 def _file(value: Any, limits: ImageLimits, what: str) -> bytes:
     if isinstance(value, bytes) and value[:8].startswith((b"http://", b"https://", b"data:")):
         value = value.decode("latin-1")
+    elif isinstance(value, bytes) and _BASE64.fullmatch(value):
+        value = value.decode("ascii")  # V2's JSON cannot carry the file itself
     if isinstance(value, (bytes, bytearray)):
         content = bytes(value)
     elif not isinstance(value, str):

@@ -1,53 +1,68 @@
-"""A service at a grpc:// address is called over gRPC, any other over HTTP."""
+"""A node whose package another thread was just importing is loaded again."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from umbel import Tensor, inference_graph, predictor
-from umbel.graph.implementations import RemoteService
-from umbel.graph.ir import Node
+from umbel import predictor
 from umbel.nodes.loading import NodeNotLoaded
-from umbel.nodes.messages import Message
-from umbel.nodes.request_context import RequestContext, enter
-from umbel.serving.node_loading import load_node
+from umbel.serving import node_loading
 
-pytest.importorskip("grpc")
-
-from loopback_grpc import serving_grpc
-
-Row = Tensor["float32", "batch"]
+TOLD = "ImportError: cannot import name 'A' from partially initialized module 'b'"
 
 
-@predictor
-def twice(x: Row) -> Row:
-    return x * 2
+@pytest.mark.parametrize(("failures", "works"), [(2, True), (9, False)])
+def test_half_imported_packages(
+    monkeypatch: pytest.MonkeyPatch, failures: int, works: bool
+) -> None:
+    calls: list[int] = []
+
+    class Racing:
+        def __init__(self) -> None:
+            calls.append(1)
+            if len(calls) <= failures:
+                raise ImportError(TOLD.partition(": ")[2])
+
+        def predict(self, x: Any) -> Any:
+            return x
+
+    node = node_of(predictor(Racing))
+    monkeypatch.setattr(node_loading, "RETRIES_S", (0.0, 0.0, 0.0))
+    if works:
+        assert node_loading.load_node(node).instance is not None
+        assert len(calls) == failures + 1
+    else:
+        with pytest.raises(NodeNotLoaded, match="partially initialized"):
+            node_loading.load_node(node)
+        assert len(calls) == 4
 
 
-@inference_graph
-def twices(x):
-    return twice(x)
+def test_other_failures_are_told_at_once() -> None:
+    calls: list[int] = []
+
+    class Broken:
+        def __init__(self) -> None:
+            calls.append(1)
+            raise ImportError("no such thing")
+
+        def predict(self, x: Any) -> Any:
+            return x
+
+    with pytest.raises(NodeNotLoaded, match="no such thing"):
+        node_loading.load_node(node_of(predictor(Broken)))
+    assert len(calls) == 1
 
 
-def service(url: str) -> Node:
-    graph = next(iter(twices.program().graphs.values()))
-    return replace(next(iter(graph.nodes.values())), code=RemoteService(url))
+def node_of(made: Any) -> Any:
+    from umbel import inference_graph
 
+    step = made()
 
-async def test_over_grpc() -> None:
-    async with serving_grpc(twices) as server:
-        node = load_node(service(f"{server.url}/twices"))
-        enter(RequestContext())
-        tensor = {"name": "x", "shape": [1], "datatype": "FP32", "data": [4]}
-        body = Message(json.dumps({"inputs": [tensor]}).encode())
-        reply = await node({"body": body}, RequestContext())
-        assert json.loads(reply.body)["outputs"][0]["data"] == [8]
-        await node.close()
+    @inference_graph
+    def alone(x: Any) -> Any:
+        return step(x)
 
-
-def test_a_wrong_address() -> None:
-    with pytest.raises(NodeNotLoaded, match="'twice' cannot start: expected grpc://host:port/mod"):
-        load_node(service("grpc://host/model"))
+    (node,) = alone.graph().nodes.values()
+    return node

@@ -207,3 +207,17 @@ def test_the_class_for_yaml() -> None:
         made.preprocess({"images": []})
     with pytest.raises(DeclarationError, match="--crop: expected a whole number"):
         ImageTransformer(crop="x")
+
+
+def test_base64_in_a_tensor_of_bytes_is_the_file() -> None:
+    import base64
+    import io
+
+    from PIL import Image
+
+    from umbel.transformers.image_decoding import decode_image
+
+    file = io.BytesIO()
+    Image.new("RGB", (3, 2), (9, 8, 7)).save(file, "PNG")
+    found = decode_image(base64.b64encode(file.getvalue()))
+    assert (found.size, found.getpixel((0, 0))) == ((3, 2), (9, 8, 7))
