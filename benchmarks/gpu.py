@@ -25,6 +25,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,7 +63,7 @@ class Case:
 def cases(device: str) -> list[Case]:
     """What is compared. Each but the first changes one thing."""
     batch = ", batch=Batch(max_size=32, max_wait_ms=2)"
-    on = {"device": device}
+    on: dict[str, object] = {"device": device}
     rows = [Case("cpu, alone", {"device": "cpu"}), Case("cpu, batched", {"device": "cpu"}, batch)]
     rows += [Case(f"{device}, alone", on), Case(f"{device}, batched", on, batch)]
     rows.append(Case(f"{device}, batched, bfloat16", {**on, "precision": "bfloat16"}, batch))
@@ -132,7 +133,7 @@ async def load(url: str, width: int, clients: int, seconds: float) -> Measured:
     measured, rows = Measured(), np.random.default_rng(0).normal(size=(clients, 1, width))
     end = time.perf_counter() + seconds
 
-    async def one(row: np.ndarray) -> None:
+    async def one(row: np.ndarray[Any, Any]) -> None:
         async with AsyncInferenceClient(url) as client:
             while (start := time.perf_counter()) < end:
                 await client.infer({"x": row})
@@ -144,9 +145,9 @@ async def load(url: str, width: int, clients: int, seconds: float) -> Measured:
     return measured
 
 
-async def difference(url: str, network: torch.nn.Sequential) -> float:
+async def difference(url: str, network: torch.nn.Sequential, width: int) -> float:
     """How far the served answers are from the module's own, relative to the largest."""
-    rows = np.random.default_rng(1).normal(size=(16, network[0].in_features)).astype(np.float32)
+    rows = np.random.default_rng(1).normal(size=(16, width)).astype(np.float32)
     with torch.inference_mode():
         expected = network(torch.from_numpy(rows)).numpy()
     async with AsyncInferenceClient(url) as client:
@@ -188,7 +189,7 @@ def measure(
 ) -> str:
     """One row of the table. Ends the run where answers differ by more than is allowed."""
     with Served(case, model, model.parent) as served:
-        apart = asyncio.run(difference(served.url, network))
+        apart = asyncio.run(difference(served.url, network, options.width))
         if apart > TOLERANCES[case.precision]:
             raise SystemExit(f"{case.name}: answers differ by {apart:.2e}")
         asyncio.run(load(served.url, options.width, options.clients, options.seconds / 4))
