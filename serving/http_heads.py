@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
@@ -39,6 +42,8 @@ def reply_head(reply: Reply, request: HttpRequest, keep: bool, length: int | Non
     if not _FRAMING.isdisjoint(headers):
         headers = {name: value for name, value in headers.items() if name not in _FRAMING}
     lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    if "date" not in headers:
+        lines.append(_date_line(int(time.time())))
     if status in WITHOUT_BODY:
         pass
     elif length is not None:
@@ -54,6 +59,12 @@ def reply_head(reply: Reply, request: HttpRequest, keep: bool, length: int | Non
     if head.count("\n") != len(lines) or head.count("\r") != len(lines):
         return line + _without_breaks(lines)
     return line + head.encode("latin-1", "replace")
+
+
+@lru_cache(maxsize=1)
+def _date_line(second: int) -> str:
+    """RFC 9110, 6.6.1: a server with a clock says when it replied. Written once a second."""
+    return f"date: {formatdate(second, usegmt=True)}\r\n"
 
 
 def _without_breaks(lines: list[str]) -> bytes:

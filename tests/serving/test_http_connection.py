@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -246,8 +248,19 @@ async def test_no_header_of_a_reply_says_where_it_ends() -> None:
     async with served() as (_, _, port), connected(port) as peer:
         await peer.send(post("/framed", b"") + post("/next", b""))
         _, headers, body = await peer.reply()
+        assert headers.pop("date")
         assert (headers, body) == ({"content-length": "4"}, b"four")
         assert (await peer.reply())[2] == b"POST /next  "
+
+
+async def test_a_reply_says_when_it_was_made() -> None:
+    async with served() as (_, _, port), connected(port) as peer:
+        before = int(time.time())
+        await peer.send(post("/a", b""))
+        _, headers, _ = await peer.reply()
+        made = parsedate_to_datetime(headers["date"]).timestamp()
+        assert headers["date"].endswith("GMT")
+        assert before <= made <= time.time()
 
 
 async def test_head_has_the_length_and_no_body() -> None:
