@@ -27,6 +27,9 @@ _MERGE = {"content-type": "application/merge-patch+json"}
 _SIGN_IN_AGAIN_S = 300.0
 """A ServiceAccount's token is replaced on disk long before it ends."""
 
+_DENIED_S = 300.0
+"""How long what is not the operator's to read is not asked about again."""
+
 
 class ClusterUnavailable(UmbelError):
     """The API server cannot be reached, or refuses the operator altogether."""
@@ -64,6 +67,7 @@ class Cluster:
         self._server, self._since = "", 0.0
         self.unknown: set[Kind] = set()
         """Kinds that the API server did not know when they were listed last."""
+        self._denied: dict[tuple[Kind, str, str], float] = {}
 
     async def __aenter__(self) -> Cluster:
         return self
@@ -97,9 +101,37 @@ class Cluster:
         try:
             return await self.ask("GET", kind.path(namespace, name))
         except Refused as error:
-            if error.code in (403, 404):
+            if error.code == 404:
+                return None
+            if error.code == 403:
+                await self._be_denied(kind, namespace, name)
                 return None
             raise
+
+    async def _be_denied(self, kind: Kind, namespace: str, name: str) -> None:
+        """Returns if this account may really not read it. An API server that has just started
+        refuses everything until it knows its roles, and this question, too: what is there must
+        not be taken for missing then, so that is ``ClusterUnavailable``."""
+        asked = (kind, namespace, name)
+        if time.monotonic() - self._denied.get(asked, -_DENIED_S) < _DENIED_S:
+            return
+        wanted = {"group": kind.group, "resource": kind.plural, "verb": "get"}
+        attributes = {**wanted, "namespace": namespace, "name": name}
+        try:
+            answer = await self.ask(
+                "POST",
+                "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                {
+                    "apiVersion": "authorization.k8s.io/v1",
+                    "kind": "SelfSubjectAccessReview",
+                    "spec": {"resourceAttributes": attributes},
+                },
+            )
+        except Refused as error:
+            raise ClusterUnavailable(f"{kind.path(namespace, name)}: 403 {error}") from error
+        if (answer.get("status") or {}).get("allowed"):
+            raise ClusterUnavailable(f"{kind.path(namespace, name)}: 403, and a moment later not")
+        self._denied[asked] = time.monotonic()
 
     async def changes(self, kind: Kind, namespace: str, name: str) -> AsyncIterator[None]:
         """Yields whenever one resource changes, and once whenever it may have: when the watch

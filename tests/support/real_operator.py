@@ -60,12 +60,16 @@ class RealOperator:
             one
             for one in self.kube.audit(ACCOUNT)
             if one["verb"] not in ("get", "list", "watch")
-            and one["objectRef"]["resource"] != "leases"
+            and one["objectRef"]["resource"] not in ("leases", "selfsubjectaccessreviews")
         ]
 
     def refused(self) -> list[dict[str, Any]]:
-        """What they asked for and may not have."""
-        return [o for o in self.kube.audit(ACCOUNT) if o["responseStatus"].get("code") == 403]
+        """What they asked for and may not have, since this object was made."""
+        asked = self.kube.audit(ACCOUNT)[self._since :]
+        return [one for one in asked if one["responseStatus"].get("code") == 403]
+
+    def __post_init__(self) -> None:
+        self._since = len(self.kube.audit(ACCOUNT))
 
 
 class StandIn:
