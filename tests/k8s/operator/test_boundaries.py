@@ -90,7 +90,9 @@ async def test_what_is_missing_is_told_with_what_to_do(cluster: FakeCluster) -> 
             lambda name=name: cluster.condition("InferenceService", name).get("status") == "False"
         )
         assert words in cluster.condition("InferenceService", name)["message"]
-        assert any(words in message for _, message in cluster.events())
+        await cluster.until(  # the event follows the status
+            lambda words=words: any(words in message for _, message in cluster.events())
+        )
     await cluster.until(lambda: cluster.is_ready("InferenceService", "fine"))
     made = {"metadata": {"name": "nobody"}}
     await cluster.store.create(resource("ServiceAccount"), "default", made)
