@@ -234,6 +234,7 @@ class RealKube:
                 "--controllers=garbagecollector,namespace,serviceaccount",
                 "--leader-elect=false",
                 "--use-service-account-credentials=false",
+                *(["--port=0"] if self.version() < (1, 24) else []),  # a fixed one otherwise
             ],
         )
 
