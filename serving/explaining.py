@@ -40,11 +40,15 @@ class GraphPredictor:
     def blocking(self) -> bool:
         """Whether all that the graph waits for are nodes of this process that only block."""
         callee = self._callee
-        return not callee.root.parallel and not callee.shared and all(
-            step.compute is not None
-            or isinstance(declared, Input)
-            or getattr(step.handle, "blocking", False)
-            for declared, step in zip(callee.graph.steps, callee.code, strict=True)
+        return (
+            not callee.root.parallel
+            and not callee.shared
+            and all(
+                step.compute is not None
+                or isinstance(declared, Input)
+                or getattr(step.handle, "blocking", False)
+                for declared, step in zip(callee.graph.steps, callee.code, strict=True)
+            )
         )
 
     async def __call__(self, batch: Any, *, from_client: bool = False) -> Any:

@@ -205,7 +205,12 @@ def test_a_difference_is_told_in_words() -> None:
 def test_a_transformers_variables_and_volumes_join_the_pods() -> None:
     env = [{"name": "MODE", "value": "fast"}, {"name": "HOME", "value": "/own"}]
     mount = {"name": "data", "mountPath": "/data"}
-    helper = {**CONTAINER, "env": env, "volumeMounts": [mount], "envFrom": [{"configMapRef": {"name": "c"}}]}
+    helper = {
+        **CONTAINER,
+        "env": env,
+        "volumeMounts": [mount],
+        "envFrom": [{"configMapRef": {"name": "c"}}],
+    }
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "c"}}
     pod = {"containers": [helper], "volumes": [volume], "labels": {"team": "a"}}
     model = {**MODEL, "env": [{"name": "MODE", "value": "slow"}]}
