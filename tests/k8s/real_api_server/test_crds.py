@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from kube_binaries import kube_binaries
 from kube_installation import LOADER, await_established, for_server, kserve_crds, umbel
 from neighbours import neighbour
 from real_kube import KubectlFailed, RealKube
+from real_operator import until
 
 pytestmark = pytest.mark.slow
 
@@ -93,10 +95,20 @@ def test_an_unknown_field_is_pruned(served: RealKube) -> None:
 
 
 def test_kubectl_explains(served: RealKube) -> None:
-    text = served.kubectl("explain", "isvc.spec.predictor.canaryTrafficPercent")
-    assert "integer" in text
-    assert "InferenceGraph" in served.kubectl("explain", "ig")
-    assert "routerType" in served.kubectl("explain", "ig.spec.nodes")
+    """The server publishes the schemas one by one, a while after a CRD is established."""
+
+    def explained(what: str, told: str) -> bool:
+        try:
+            return told in served.kubectl("explain", what)
+        except KubectlFailed:
+            return False
+
+    for what, told in (
+        ("isvc.spec.predictor.canaryTrafficPercent", "integer"),
+        ("ig", "InferenceGraph"),
+        ("ig.spec.nodes", "routerType"),
+    ):
+        until(functools.partial(explained, what, told), f"{what} is explained")
 
 
 def test_short_names_and_columns(served: RealKube) -> None:
