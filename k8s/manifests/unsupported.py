@@ -7,7 +7,7 @@ from typing import Any
 
 from umbel.graph.findings import Finding
 from umbel.graph.yaml_paths import Path, path_text
-from umbel.k8s.manifests.field_support import support_of
+from umbel.k8s.manifests.field_support import NO_GRPC, support_of
 from umbel.k8s.manifests.shared_pods import ADDED, CARRIED, HELPERS, WORDS
 from umbel.k8s.resources import Loaded, Resource
 from umbel.k8s.resources.field_types import fields_of
@@ -35,7 +35,8 @@ def _findings(resource: Resource[Any]) -> Iterator[Finding]:
     kind = fields_of(resource.kind)["spec"].base
     spec = resource.data.get("spec")
     shared = _in_shared_pods(spec) if resource.kind == "InferenceService" else ()
-    for path, words in (*_unused(spec, kind, ("spec",)), *shared):
+    grpc = _grpc(spec) if resource.kind == "InferenceService" else ()
+    for path, words in (*_unused(spec, kind, ("spec",)), *shared, *grpc):
         yield resource.finding(
             "warning",
             CODE,
@@ -43,6 +44,14 @@ def _findings(resource: Resource[Any]) -> Iterator[Finding]:
             f"{path_text(path)} has no effect here: {words}",
             "remove it, or see docs/migration-from-kserve.md",
         )
+
+
+def _grpc(spec: Any) -> Iterator[tuple[Path, str]]:
+    """Model blocks that ask for the one protocol that clusters do not get."""
+    predictor = spec.get("predictor") if isinstance(spec, Mapping) else None
+    for name, block in predictor.items() if isinstance(predictor, Mapping) else ():
+        if isinstance(block, Mapping) and str(block.get("protocolVersion")).startswith("grpc"):
+            yield ("spec", "predictor", name, "protocolVersion"), NO_GRPC
 
 
 def _in_shared_pods(spec: Any) -> Iterator[tuple[Path, str]]:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from backends import OverHttp, free_port
+from backends import OverHttp
 from case_files import Request
+
+from free_ports import free_port
 
 FILE = """
 apiVersion: serving.kserve.io/v1beta1

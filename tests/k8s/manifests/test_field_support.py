@@ -45,6 +45,7 @@ def places(text: str) -> list[str]:
     ("more", "inner", "expected"),
     [
         ("", "", []),
+        ("", "protocolVersion: v2", []),
         ("minReplicas: 1", "livenessProbe: {tcpSocket: {port: 1}}", []),
         (
             "logger: {mode: all, url: 'http://x', batchSize: 3}",
@@ -72,6 +73,13 @@ def test_each_field_without_effect_is_told_once(more: str, inner: str, expected:
     told = [one.place.path for one in rendered.findings if one.code == "UMB-K710"]
     assert told == expected
     assert rendered.objects
+
+
+def test_grpc_is_not_promised() -> None:
+    """Triton's runtime alone speaks it in KServe's own lists."""
+    block = "triton: {protocolVersion: grpc-v2, storageUri: 's3://b/iris'}"
+    text = SERVICE.replace("    model: {{modelFormat: {{name: sklearn}}, {inner}}}\n", "")
+    assert places(text.format(more=block)) == ["spec.predictor.triton.protocolVersion"]
 
 
 def test_a_graph_is_looked_at_too() -> None:
