@@ -296,7 +296,11 @@ def test_documents_tell_what_a_whole_answer_is(client: Client) -> None:
     document = client.get("/spoken/openapi.json").json
     assert document["openapi"].startswith("3.1")
     (output,) = client.get("/spoken/v2/models/spoken").json["outputs"]
-    assert (output["datatype"], output["shape"]) == ("BYTES", [1])
+    assert (output["datatype"], output["shape"]) == ("BYTES", [-1])
+    text = {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a b"]}
+    answer = client.post("/spoken/v2/models/spoken/infer", {"inputs": [text]})
+    (whole,) = answer.json["outputs"]
+    assert (whole["datatype"], whole["shape"], whole["data"]) == ("BYTES", [2], ["A", "B"])
 
 
 def test_arrays_are_handed_on_as_they_are() -> None:
