@@ -24,6 +24,9 @@ SEND_S = 60.0
 
 _SWEEP_S = 1.0
 
+_BACKLOG = 2048
+"""Connections that may wait to be taken."""
+
 
 class HttpListener:
     """Serves an application on a socket from `start` until `stop`."""
@@ -51,8 +54,9 @@ class HttpListener:
     async def start(self, listener: socket.socket) -> None:
         """Take connections from now on. Raises ``OSError`` where the address is taken."""
         loop = asyncio.get_running_loop()
+        listener.listen(_BACKLOG)  # uvloop would only log that another process was first
         self._server = await loop.create_server(
-            lambda: HttpConnection(self._app, self._connections), sock=listener, backlog=2048
+            lambda: HttpConnection(self._app, self._connections), sock=listener, backlog=_BACKLOG
         )
         self._sweep()
 
