@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -83,6 +84,11 @@ async def until(holds: Any) -> None:
     raise AssertionError("it did not come to that in 10 s")
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def secret(store: KubeStore) -> Any:
     found = store.objects(resource("Secret"))
     return Certificate.from_secret(found[0]) if found else None
@@ -113,7 +119,7 @@ async def test_replicas_share_a_certificate_that_the_api_server_trusts(store: Ku
     ]
     try:
         await until(lambda: secret(store) and bundles(store) == {secret(store).ca_bundle})
-        await asyncio.sleep(0.3)
+        await until(lambda: all(map(listens, ports)))
         certificate = secret(store)
         for port in ports:
             answer = await review(port, certificate.ca)
