@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from umbel.graph.errors import DeclarationError, NotFound, NotReady
 from umbel.graph.implementations import ModelFile
@@ -14,7 +15,7 @@ from umbel.graph.ir import Graph, Node
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName
 from umbel.graph.value_types import Signature
-from umbel.nodes.loaded import Handle, LoadedNode
+from umbel.nodes.loaded import Handle
 from umbel.nodes.messages import Message
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.answer_stream import joined
@@ -150,11 +151,12 @@ class GraphHost:
         return replace(self.plan, program=infer(replace(self.plan.program, graphs=graphs)))
 
     def _told_signature(self, graph: Graph, node: Node) -> Signature | None:
-        """What a model that was loaded here told of itself."""
-        if not isinstance(node.code, ModelFile) or self._remote(graph, node) is not None:
+        """What a model told of itself where it was loaded."""
+        if not isinstance(node.code, ModelFile):
             return None
-        loaded: LoadedNode = self._local.handle(graph, node)
-        return loaded.signature
+        loaded: Any = self.handle(graph, node)
+        told: Signature | None = loaded.signature
+        return told
 
     async def _warm_up(self) -> None:
         """Run each graph that has an example a few times, so that the first client does not

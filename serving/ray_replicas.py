@@ -17,6 +17,7 @@ from umbel.graph.implementations import ModelPool
 from umbel.graph.ir import Graph, Node
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName, NodeName
+from umbel.graph.value_types import Signature
 from umbel.nodes.item_streams import is_stream
 from umbel.nodes.loaded import Handle, LoadedNode
 from umbel.nodes.request_context import RequestContext, enter
@@ -38,6 +39,7 @@ from umbel.serving.ray_model_states import SharedStates
 from umbel.serving.ray_pools import RemotePool
 from umbel.serving.ray_streams import Sent, sent_items
 from umbel.serving.remote_node import RemoteNode
+from umbel.serving.remote_signatures import hear_signatures
 from umbel.serving.replica_ingress import serve_directly
 from umbel.serving.replica_loopback import listen_on_loopback
 from umbel.serving.request_wire import Wire, from_wire
@@ -143,6 +145,10 @@ class NodeReplica:
         value = tensor_on_host(value)
         return Parcel(value) if self._mixed else value
 
+    def signatures(self) -> dict[str, Signature]:
+        """What the nodes take and give, as their models' files told when they were loaded."""
+        return {name: node.signature for name, node in self._nodes.items()}
+
     def pool_figures(self) -> list[PoolFigures]:
         """What the pools of this replica hold."""
         return figures_of(self._nodes.values(), serve.get_replica_context().replica_tag)
@@ -191,6 +197,7 @@ class GraphReplica:
         self._gauge = LoadGauge()
         self._states = SharedStates(self._host.states, serve.get_replica_context().deployment)
         await self._states.start()
+        await hear_signatures(plan, deployments, self._remote)
         await self._host.start()
         for endpoint in self._host.every_endpoint():
             remote = self._remote.get((endpoint.name, next(iter(endpoint.graph.nodes), "")))

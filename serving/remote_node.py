@@ -6,6 +6,7 @@ import contextlib
 import pickle
 from typing import Any
 
+from umbel.graph.value_types import Signature
 from umbel.nodes.item_streams import Items, is_stream
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.chained_calls import ChainOutcome, Link
@@ -23,6 +24,8 @@ class RemoteNode:
     """The engine's handle of a node in another deployment. ``mixed``: environments differ."""
 
     inline = False
+    signature: Signature | None = None
+    """What the model told of itself where it was loaded, once it is known."""
 
     def __init__(self, node: str, deployment: Any, mixed: bool = False) -> None:
         self._node, self._mixed = node, mixed
