@@ -57,6 +57,23 @@ class BoundedHeaders(tarfile.TarInfo):
         return found
 
 
+class TooLarge(Exception):
+    """More bytes came than may."""
+
+
+def copy_within(source: IO[bytes], place: Path, room: int) -> int:
+    """Write a new file of at most ``room`` bytes, and return how many. Raises ``TooLarge``
+    before it writes more."""
+    written = 0
+    with source, place.open("xb") as target:
+        while block := source.read(1 << 20):
+            written += len(block)
+            if written > room:
+                raise TooLarge
+            target.write(block)
+    return written
+
+
 def is_archive(path: Path) -> bool:
     """By its name: many formats of models are zip files themselves."""
     return path.name.lower().endswith(SUFFIXES)
@@ -168,14 +185,12 @@ class _Unpacking:
 
     def _copy(self, name: str, source: IO[bytes], place: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with source, place.open("xb") as target:
-            while block := source.read(1 << 20):
-                self._written += len(block)
-                if self._written > self._limits.total_bytes:
-                    raise self._refused(
-                        f"unpacks to more than {self._limits.total_bytes:,} bytes (at {name!r})"
-                    )
-                target.write(block)
+        try:
+            self._written += copy_within(source, place, self._limits.total_bytes - self._written)
+        except TooLarge:
+            raise self._refused(
+                f"unpacks to more than {self._limits.total_bytes:,} bytes (at {name!r})"
+            ) from None
 
     def _refused(self, reason: str) -> DeclarationError:
         return DeclarationError(f"the archive {self._path.name} {reason}: it is not unpacked")

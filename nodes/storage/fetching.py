@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from umbel.graph.errors import DeclarationError
 from umbel.nodes.storage import archives, free_space, images, object_store, web_download
@@ -16,6 +18,14 @@ from umbel.nodes.storage.model_cache import ModelCache, file_digest
 from umbel.nodes.storage.url_policy import ForbiddenUrl, UrlPolicy, policy_here
 
 log = logging.getLogger("umbel.nodes.storage")
+
+
+class _HasValidator(Protocol):
+    @property
+    def validator(self) -> str: ...
+
+
+_Looked = TypeVar("_Looked", bound=_HasValidator)
 
 
 def fetch(uri: str, *, policy: UrlPolicy | None = None, cache: ModelCache | None = None) -> Path:
@@ -70,18 +80,9 @@ def _web(location: Location, policy: UrlPolicy, cache: ModelCache, key: str, par
 def _object(
     location: Location, policy: UrlPolicy, cache: ModelCache, key: str, partial: Path
 ) -> Path:
-    known = cache.known(key)
-    try:
-        listing = object_store.look(location, policy)
-    except ForbiddenUrl:
-        raise
-    except DeclarationError as error:
-        if known is None or isinstance(error, object_store.NothingThere):
-            raise
-        log.warning("%s; the copy downloaded before is used", error)
-        return cache.path(known)
-    if known is not None and known.validator == listing.validator:
-        return cache.path(known)
+    listing = _newer(lambda: object_store.look(location, policy), cache, key)
+    if isinstance(listing, Path):
+        return listing
     # What an earlier attempt left is of use only if the store still has the same.
     folder = partial / listing.validator
     if partial.exists() and not folder.exists():
@@ -95,10 +96,20 @@ def _object(
 def _image(
     location: Location, policy: UrlPolicy, cache: ModelCache, key: str, partial: Path
 ) -> Path:
+    attempts = web_download.ATTEMPTS if cache.known(key) is None else 1
+    image = _newer(lambda: images.look(location, policy, attempts), cache, key)
+    if isinstance(image, Path):
+        return image
+    content = images.download(location, image, partial)
+    return _kept(location, cache, key, content, image.validator, partial)
+
+
+def _newer(look: Callable[[], _Looked], cache: ModelCache, key: str) -> _Looked | Path:
+    """What the store has now; the path of the copy downloaded before where that is it still, or
+    where the store cannot be reached."""
     known = cache.known(key)
-    attempts = web_download.ATTEMPTS if known is None else 1
     try:
-        image = images.look(location, policy, attempts)
+        now = look()
     except ForbiddenUrl:
         raise
     except DeclarationError as error:
@@ -106,10 +117,7 @@ def _image(
             raise
         log.warning("%s; the copy downloaded before is used", error)
         return cache.path(known)
-    if known is not None and known.validator == image.validator:
-        return cache.path(known)
-    content = images.download(location, image, partial)
-    return _kept(location, cache, key, content, image.validator, partial)
+    return cache.path(known) if known is not None and known.validator == now.validator else now
 
 
 def _local(location: Location, cache: ModelCache) -> Path:

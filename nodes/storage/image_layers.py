@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from umbel.graph.errors import DeclarationError, MissingExtra
-from umbel.nodes.storage.archives import BoundedHeaders, Limits
+from umbel.nodes.storage.archives import BoundedHeaders, Limits, TooLarge, copy_within
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -180,14 +180,12 @@ class ImageTree:
             raise self._refused(f"has a link {info.name!r} that leads out of it")
 
     def _copy(self, name: str, source: IO[bytes], place: Path) -> None:
-        with source, place.open("xb") as target:
-            while block := source.read(1 << 20):
-                self._written += len(block)
-                if self._written > self._limits.total_bytes:
-                    raise self._refused(
-                        f"unpacks to more than {self._limits.total_bytes:,} bytes (at {name!r})"
-                    )
-                target.write(block)
+        try:
+            self._written += copy_within(source, place, self._limits.total_bytes - self._written)
+        except TooLarge:
+            raise self._refused(
+                f"unpacks to more than {self._limits.total_bytes:,} bytes (at {name!r})"
+            ) from None
 
     def _relative(self, place: Path, target: str) -> str:
         """An absolute target is meant from the image's root."""

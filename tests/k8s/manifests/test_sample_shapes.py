@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from neighbours import neighbour
 from umbel.graph.findings import has_errors
 from umbel.k8s.manifests import RenderOptions, render_texts
-
-
-def neighbour(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"neighbour_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 SHAPES = neighbour(Path(__file__).parents[1] / "resources" / "test_sample_shapes.py").SHAPES
 VALID = neighbour(Path(__file__).with_name("test_rendering.py")).valid
