@@ -139,13 +139,14 @@ class _Unpacking:
                 self._one(member, archive)
             except (FileExistsError, NotADirectoryError, IsADirectoryError, FileNotFoundError):
                 raise self._refused(f"holds {member.name!r} twice or at no place") from None
-        # Links come last, so that no file is ever written through one.
+        # Links come last, so that no file or folder is ever made through one.
         home = self._into.resolve()
+        for place, _ in self._links:
+            with contextlib.suppress(FileExistsError, NotADirectoryError):
+                place.parent.mkdir(parents=True, exist_ok=True)
         for place, target in self._links:
             if place.is_symlink() or place.exists():
                 raise self._refused(f"holds {place.name!r} twice")
-            with contextlib.suppress(FileExistsError, NotADirectoryError):
-                place.parent.mkdir(parents=True, exist_ok=True)
             lexical = home / place.parent.relative_to(self._into)
             if place.parent.resolve() != lexical or not lexical.is_dir():
                 raise self._refused(f"has a link {place.name!r} inside of a link or file")

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from umbel.graph.errors import DeclarationError
@@ -95,6 +95,7 @@ def test_what_leads_out_or_is_no_file_refuses_all_of_it(
     assert everything_in(tmp_path) == before
 
 
+@example([("b", tarfile.SYMTYPE, ".."), ("b/a/c", tarfile.SYMTYPE, "a")])
 @given(
     st.lists(
         st.tuples(
