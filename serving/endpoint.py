@@ -104,7 +104,8 @@ class Endpoint:
             known = request.context.deadline
             request.context.deadline = end if known is None else min(known, end)
         try:
-            request = await self._plain(request)
+            if request.headers.get("content-encoding"):
+                request = await _plain(request)
             reply = await self._route(request)
         except Exception as error:
             reply = self._failed(error, request)
@@ -112,11 +113,10 @@ class Endpoint:
             self._log.note(request, reply)
         return reply
 
-    async def _plain(self, request: WireRequest) -> WireRequest:
-        encoding = request.headers.get("content-encoding")
-        if not encoding:
-            return request
-        return replace(request, body=await plain_body(request.body, encoding))
+    async def close(self) -> None:
+        """Let go of what the endpoint holds, once nothing is answered any more."""
+        if self._log is not None:
+            await self._log.close()
 
     async def _route(self, request: WireRequest) -> Reply:
         methods = self._routes.get(request.path.rstrip("/"))
@@ -287,3 +287,8 @@ class Endpoint:
 
         page = docs_page(self.openapi())
         return Reply(200, page.encode(), {"content-type": "text/html; charset=utf-8"})
+
+
+async def _plain(request: WireRequest) -> WireRequest:
+    encoding = request.headers["content-encoding"]
+    return replace(request, body=await plain_body(request.body, encoding))

@@ -130,9 +130,12 @@ class GraphHost:
 
     async def close(self) -> None:
         """Close endpoints and nodes."""
+        ended = [one for one in self.every_endpoint() if isinstance(one, Endpoint)]
         self._endpoints, self._inner = {}, {}
         if self._engine is not None:
             await self._engine.close()
+        for endpoint in ended:
+            await endpoint.close()
         await self._local.close()
 
     def _refined(self) -> Plan:

@@ -56,6 +56,7 @@ class PayloadLog:
     def __init__(self, settings: Mapping[str, Any], background: BackgroundCalls) -> None:
         self._sinks = {name: Sink.of(one) for name, one in settings.items()}
         self._background = background
+        self._session: aiohttp.ClientSession | None = None
 
     def note(self, request: WireRequest, reply: Reply) -> None:
         """Start posting the request, and the answer if it is a good one. Never raises."""
@@ -78,14 +79,19 @@ class PayloadLog:
         self, sink: Sink, event: str, name: str, body: bytes, kind: str, context: RequestContext
     ) -> None:
         headers = _headers(sink, event, name, kind, context)
-        self._background.start("payload log", lambda: _post(sink.url, headers, body))
+        self._background.start("payload log", lambda: self._post(sink.url, headers, body))
 
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        async with self._session.post(url, data=body, headers=headers) as reply:
+            await reply.read()
+            reply.raise_for_status()
 
-async def _post(url: str, headers: Mapping[str, str], body: bytes) -> None:
-    session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-    async with session, session.post(url, data=body, headers=headers) as reply:
-        await reply.read()
-        reply.raise_for_status()
+    async def close(self) -> None:
+        """Let go of the connections to the sinks, once nothing is posted any more."""
+        if self._session is not None:
+            await self._session.close()
 
 
 def _headers(
