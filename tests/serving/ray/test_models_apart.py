@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from free_ports import free_port
 from loopback_server import Client
+from umbel_run import umbel_run
 
 pytest.importorskip("ray.serve")
 skl2onnx = pytest.importorskip("skl2onnx")
@@ -39,22 +36,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     file = folder / "iris.yaml"
     file.write_text(SERVICE.format(uri=(folder / "model.onnx").as_uri()))
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "umbel", "run", str(file), "--port", str(port), "--no-grpc"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
-    )
-    assert process.stdout is not None
-    try:
-        ready = process.stdout.readline().strip()
-        if ready != f"ready http://127.0.0.1:{port}/iris":
-            raise AssertionError((ready, process.communicate()))
+    with umbel_run([file], "--port", str(port), "--no-grpc", urls=1) as told:
+        assert told == [f"ready http://127.0.0.1:{port}/iris"]
         yield Client(port)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
 
 
 def test_metadata_is_what_the_models_file_tells(client: Client) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import event_client
+from free_ports import free_port
 from loopback_server import Client
+from umbel_run import umbel_run
 
 pytest.importorskip("ray.serve")
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -26,20 +23,8 @@ PAUSE_S = 0.06
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "umbel", "run", str(FILE), "--port", str(port), "--no-grpc"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
-    )
-    assert process.stdout is not None
-    try:
-        told = [process.stdout.readline() for _ in range(3)]
-        assert all(line.startswith("ready ") for line in told), (told, process.communicate())
+    port = free_port()
+    with umbel_run([FILE], "--port", str(port), "--no-grpc", urls=3):
         client = Client(port)
         for name in ("loud", "unsure", "silent"):
             first = client.get(f"/{name}/v2/health/ready")
@@ -47,10 +32,6 @@ def client() -> Iterator[Client]:
                 "ready was told while requests still took the way through Ray's own proxy"
             )
         yield client
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert process.returncode == 0
 
 
 def test_the_models_of_all_graphs(client: Client) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from free_ports import free_port
 from loopback_server import Answer, Client
 from umbel.graph.source import PythonFile, graphs_in
 from umbel.serving.protocols.json_bodies import encode_json
+from umbel_run import umbel_run
 
 pytest.importorskip("ray.serve")
 pytestmark = [pytest.mark.ray]
@@ -32,24 +32,10 @@ INPUTS = [([0, 1, 2], [5, 5, 5]), ([7, 400, 12, 9], [1, 0, 999, 3]), ([], [])]
 def served(*words: str) -> Iterator[Client]:
     """A client of ``umbel run`` on the generated graphs."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "umbel", "run", str(FILE), "--port", str(port), "--no-grpc", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
-    )
-    assert process.stdout is not None
-    try:
-        urls = {process.stdout.readline().strip() for _ in range(3)}
+    with umbel_run([FILE], "--port", str(port), "--no-grpc", *words, urls=3) as told:
         wanted = {f"ready http://127.0.0.1:{port}/{n}" for n in ("together", "fused", "split")}
-        if urls != wanted:
-            raise AssertionError((urls, process.communicate()))
+        assert set(told) == wanted
         yield Client(port)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")

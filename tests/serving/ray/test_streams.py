@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,6 +14,7 @@ import pytest
 import event_client
 from free_ports import free_port_pair
 from loopback_server import Client
+from umbel_run import umbel_run
 
 pytest.importorskip("ray.serve")
 triton = pytest.importorskip("tritonclient.grpc.aio")
@@ -48,26 +45,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     port = free_port_pair()
     folder = tmp_path_factory.mktemp("marks")
     words = ["--port", str(port), "--grpc-port", str(port + 1)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "umbel", "run", str(FILE), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={
-            **os.environ,
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "UMBEL_TEST_FOLDER": str(folder),
-        },
-    )
-    assert process.stdout is not None
-    try:
-        told = [process.stdout.readline() for _ in range(len(NAMES) + 1)]
-        assert all(line.startswith("ready ") for line in told), (told, process.communicate())
+    with umbel_run(
+        [FILE], *words, urls=len(NAMES) + 1, variables={"UMBEL_TEST_FOLDER": str(folder)}
+    ):
         yield Run(Client(port), f"127.0.0.1:{port + 1}", folder)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +12,9 @@ from typing import NamedTuple
 import pytest
 
 import event_client
+from free_ports import free_port
 from loopback_server import Client
+from umbel_run import umbel_run
 
 pytest.importorskip("ray.serve")
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -47,27 +44,11 @@ class Run(NamedTuple):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = tmp_path_factory.mktemp("marks")
     words = ["--port", str(port), "--no-grpc", "--num-gpus", "1"]  # the class asks for a GPU
-    process = subprocess.Popen(
-        [*(sys.executable, "-m", "umbel", "run"), *map(str, FILES), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "UMBEL_TEST_FOLDER": str(folder)},
-    )
-    assert process.stdout is not None
-    try:
-        told = [process.stdout.readline() for _ in range(NAMES)]
-        assert all(line.startswith("ready ") for line in told), (told, process.communicate())
+    with umbel_run(FILES, *words, urls=NAMES, variables={"UMBEL_TEST_FOLDER": str(folder)}):
         yield Run(Client(port), folder)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
