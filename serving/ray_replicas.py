@@ -40,6 +40,8 @@ from umbel.serving.ray_pools import RemotePool
 from umbel.serving.ray_streams import Sent, sent_items
 from umbel.serving.remote_node import RemoteNode
 from umbel.serving.remote_signatures import hear_signatures
+from umbel.serving.replica_credentials import open_credentials
+from umbel.serving.replica_grpc import serve_grpc_directly
 from umbel.serving.replica_ingress import serve_directly
 from umbel.serving.replica_loopback import listen_on_loopback
 from umbel.serving.request_wire import Wire, from_wire
@@ -62,6 +64,7 @@ class NodeReplica:
         nodes: tuple[str, ...],
         others: Mapping[str, Any],
     ) -> None:
+        open_credentials()
         listen_on_loopback()
         replica_devices.hide_others()
         plan = shipping.unpack(payload)
@@ -176,6 +179,7 @@ class GraphReplica:
         mounted: str = "",
     ) -> None:
         """``mounted``: the path below which the graph answers, if not ``/NAME``."""
+        open_credentials()
         listen_on_loopback()
         replica_devices.hide_others()
         plan = shipping.unpack(payload)

@@ -2,7 +2,8 @@
 
 The services it names run inside its application, in the revision that answers under their own
 URL. A service whose traffic is divided is called over HTTP, so that its canary gets its share;
-so is every service with KubeRay, where each has a Ray cluster of its own.
+so is one whose variables or credentials are not those of the first, and every service with
+KubeRay, where each has a Ray cluster of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from umbel.k8s.operator.conditions import Condition, merged, warned
 from umbel.k8s.operator.messages import findings_text, tidy
 from umbel.k8s.operator.outcome import Notice, Outcome
 from umbel.k8s.operator.reading import bare, loaded
+from umbel.k8s.operator.replica_variables import JoinedVariables
 from umbel.k8s.operator.routing import as_config, holder_of, routed
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.world import (
@@ -78,6 +80,7 @@ class _GraphPlan:
         self.route = settings.route(self.key.namespace, self.key.name)
         self.all = world.owned_by(self.key)
         self.observed = {n: a for n, a in self.all.items() if a.status != "DELETING"}
+        self.variables = JoinedVariables(world, self.key)
 
     def outcome(self) -> Outcome:
         """The whole of it."""
@@ -125,7 +128,7 @@ class _GraphPlan:
             own = {**own, "metadata": {**own["metadata"], "annotations": extended}}  # type: ignore[dict-item]
         config = () if self.world.config is None else (self.world.config,)
         documents = [own, *members.documents, *self._runtimes(), *map(bare, config)]
-        return compiled(self.key, documents, self.route)
+        return compiled(self.key, documents, self.route, self.variables.of_application())
 
     def _runtimes(self) -> list[Raw]:
         near = ("", self.key.namespace)
@@ -168,7 +171,11 @@ class _GraphPlan:
     ) -> None:
         if service.serving is None:
             missing.append(f"the service {name} is not ready")
-        elif service.divided or self.settings.target == "kuberay":
+        elif (
+            service.divided
+            or self.settings.target == "kuberay"
+            or not self.variables.take(service.serving.get("spec") or {})
+        ):
             url = self.settings.url(self.key.namespace, name)
             typed = loaded(document(service.key, service.serving))
             urls[name] = url + predict_path(typed.inference_services[0], typed)

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from umbel.graph.findings import has_errors
+from umbel.graph.findings import Finding, has_errors
 from umbel.k8s.operator import service_status
 from umbel.k8s.operator.compiling import Compiled, application, compiled, document, front
-from umbel.k8s.operator.credentials import environment, missing
+from umbel.k8s.operator.credentials import missing
 from umbel.k8s.operator.model_plan import models_of
 from umbel.k8s.operator.outcome import Outcome
 from umbel.k8s.operator.reading import bare
+from umbel.k8s.operator.replica_variables import replica_variables, secret_variables, shown
 from umbel.k8s.operator.revisions import (
     Revision,
     known_revisions,
@@ -95,7 +96,7 @@ class _ServicePlan:
         named = missing(self.world, self.key.namespace, self.raw.get("spec") or {})
         findings = (*whole.findings, *named)
         if self.settings.target == "ray":
-            findings += tuple(left_out(self.raw))
+            findings += (*left_out(self.raw), *self._shown())
         shares = self._shares(rollout, revisions, variants)
         configs = [c.config for c in everything.values() if c.config is not None]
         target = None if has_errors(findings) else self._target(shares, everything)
@@ -154,7 +155,8 @@ class _ServicePlan:
         env: dict[str, str] = {}
         if self.settings.target == "ray":  # pods of its own get theirs by reference
             spec = content.get("spec") or {}
-            env = {**environment(self.world, self.key.namespace, spec), **plain_variables(spec)}
+            secret = secret_variables(self.world, self.key.namespace, spec)
+            env = replica_variables(self.world, self.key, plain_variables(spec), secret)
         documents = [document(self.key, content), *self._common()]
         made = compiled(self.key, documents, self.route, env)
         if made.config is None:
@@ -170,6 +172,10 @@ class _ServicePlan:
             )
         app = self.observed.get(str(config["name"])) if config else None
         return Candidate(name, content, made, config, app)
+
+    def _shown(self) -> list[Finding]:
+        spec = self.raw.get("spec") or {}
+        return shown(self.world, secret_variables(self.world, self.key.namespace, spec))
 
     def _common(self) -> list[Raw]:
         """What a service is read with: the runtimes it may use, and its trained models."""

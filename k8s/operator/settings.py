@@ -38,6 +38,9 @@ class OperatorSettings:
     serve_port: int = 8000
     """Port of Serve's proxies, where no Serve runs yet (target ``ray``)."""
 
+    seal_key_file: str = ""
+    """The file with the keys that seal credentials (target ``ray``); read anew in each pass."""
+
     url_host: str = "{name}.{namespace}.svc.cluster.local"
     """Host of ``status.address.url``, and of ``status.url`` where nothing leads in from
     outside (target ``kuberay``)."""

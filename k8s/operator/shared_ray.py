@@ -16,6 +16,9 @@ from umbel.k8s.resources.predictor import MODEL_BLOCKS
 
 CODE = "UMB-K710"
 
+OWN = "UMBEL_SEAL"
+"""How the variables begin that only the operator and the Ray pods set."""
+
 _USED = CARRIED | {"containers", "serviceAccountName", "serviceAccount"}
 _COMPONENTS = ("predictor", "transformer", "explainer")
 
@@ -26,7 +29,7 @@ def plain_variables(spec: Mapping[str, Any]) -> dict[str, str]:
     for name in reversed(_COMPONENTS):
         for _, container in _containers(spec.get(name)):
             for one in container.get("env") or ():
-                if isinstance(one, Mapping) and one.get("name") and "valueFrom" not in one:
+                if isinstance(one, Mapping) and one.get("name") and not _is_left_out(one):
                     found[str(one["name"])] = str(one.get("value") or "")
     return found
 
@@ -64,8 +67,12 @@ def _paths(spec: Mapping[str, Any]) -> Iterator[str]:
             yield from (
                 f"spec.{name}.{where}.env[{one.get('name')}]"
                 for one in container.get("env") or ()
-                if isinstance(one, Mapping) and "valueFrom" in one
+                if isinstance(one, Mapping) and _is_left_out(one)
             )
+
+
+def _is_left_out(variable: Mapping[str, Any]) -> bool:
+    return "valueFrom" in variable or str(variable.get("name")).startswith(OWN)
 
 
 def _containers(component: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

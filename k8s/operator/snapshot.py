@@ -9,11 +9,13 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 
+from umbel.graph.errors import DeclarationError
 from umbel.k8s.operator import credentials, kinds
 from umbel.k8s.operator.cluster import Cluster
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.target import ServeUnavailable, Serving
 from umbel.k8s.operator.world import Raw, ServeApplication, World
+from umbel.nodes.storage.sealed_values import SealKeys
 
 log = logging.getLogger("umbel.operator")
 
@@ -28,6 +30,7 @@ class Observer:
         self._cluster, self._serving, self._settings = cluster, serving, settings
         self._since: dict[str, float] = {}
         self._ran: set[str] = set()
+        self._seal_keys: SealKeys | None = None
 
     async def snapshot(self) -> World:
         """The world as it is. Raises ``ClusterUnavailable`` and ``Refused``."""
@@ -42,7 +45,7 @@ class Observer:
             list_(kinds.REVISION, spaces, "serving.kserve.io/inferenceservice"),
         )
         config = await self._cluster.get(kinds.CONFIG_MAP, self._settings.config_namespace, CONFIG)
-        accounts, secrets = await self._credentials(services)
+        accounts, secrets = await self._credentials([*services, *map(_recorded, revisions)])
         applications, reachable = await self._applications()
         if config is not None:
             config = {"apiVersion": "v1", "kind": "ConfigMap", **config}
@@ -58,8 +61,23 @@ class Observer:
             applications=applications,
             settled=self._settled(applications.values()),
             reachable=reachable,
+            seal_keys=self._keys(),
             now=dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
+
+    def _keys(self) -> SealKeys | None:
+        """The keys as the file has them now: it is replaced when they change. Once read, they
+        count until it can be read again; nothing is ever deployed unsealed for want of them.
+        Raises ``DeclarationError`` where they never could be."""
+        file = self._settings.seal_key_file
+        if file:
+            try:
+                self._seal_keys = SealKeys.read(file)
+            except DeclarationError as error:
+                if self._seal_keys is None:
+                    raise
+                log.warning("%s: sealing with the key read before", error)
+        return self._seal_keys
 
     async def _credentials(
         self, services: Iterable[Raw]
@@ -105,3 +123,10 @@ class Observer:
         holders = [app.name for app in applications if app.route is not None and app.runs]
         self._since = {name: self._since.get(name, now) for name in holders}
         return {name: now - since for name, since in self._since.items()}
+
+
+def _recorded(revision: Raw) -> Raw:
+    """A service as one of its revisions has it: what still runs needs its credentials, too."""
+    data = revision.get("data")
+    spec = data.get("spec") if isinstance(data, Mapping) else None
+    return {"metadata": revision["metadata"], "spec": spec if isinstance(spec, Mapping) else {}}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from umbel.nodes.storage.sealed_values import SealKeys
+
 Raw = Mapping[str, Any]
 """A resource as the API server gives it."""
 
@@ -69,7 +71,8 @@ class ServeApplication:
 class World:
     """A snapshot. ``accounts`` and ``secrets`` hold only what resources of the same namespace
     refer to. ``settled``: for each route, the seconds its holder has had it. ``reachable`` is
-    False while Serve's state cannot be read; ``now`` is RFC 3339."""
+    False while Serve's state cannot be read; ``now`` is RFC 3339. ``seal_keys`` seal what a Ray
+    cluster's dashboard would show; None shows it."""
 
     services: tuple[Raw, ...] = ()
     graphs: tuple[Raw, ...] = ()
@@ -83,6 +86,7 @@ class World:
     settled: Mapping[str, float] = field(default_factory=dict)
     reachable: bool = True
     now: str = "1970-01-01T00:00:00Z"
+    seal_keys: SealKeys | None = None
 
     def owned_by(self, key: Key) -> dict[str, ServeApplication]:
         """The applications of one resource, by name."""

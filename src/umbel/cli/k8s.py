@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from umbel.cli import operator
+from umbel.cli import operator, seal_key
 from umbel.cli.reporting import print_findings
 from umbel.graph.errors import DeclarationError
 from umbel.graph.findings import has_errors
@@ -30,6 +30,7 @@ def add(verbs: Any) -> None:
     _add_install(inner)
     _add_webhooks(inner)
     operator.add(inner)
+    seal_key.add(inner)
 
 
 def _add_render(inner: Any) -> None:

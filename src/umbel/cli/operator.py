@@ -57,6 +57,11 @@ def _add_ray(verb: argparse.ArgumentParser) -> None:
         default="http://127.0.0.1:8000",
         help="where clients reach Serve (target ray)",
     )
+    verb.add_argument(
+        "--seal-key-file",
+        default="",
+        help="keys that seal credentials (target ray): see `umbel k8s seal-key`",
+    )
     verb.add_argument("--serve-host", default="127.0.0.1", help="Serve binds it, if none runs yet")
     verb.add_argument("--serve-port", type=int, default=8000, help="Serve's, if none runs yet")
 
@@ -83,6 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
         from umbel.k8s.operator import shell
     except ImportError as error:
         raise DeclarationError(f"this needs kopf ({error}): pip install 'umbel[k8s]'") from error
+    from umbel.nodes.storage.sealed_values import SealKeys
+
+    if arguments.seal_key_file:
+        SealKeys.read(arguments.seal_key_file)
+
     from umbel.k8s.manifests import ClusterOptions, RenderOptions, RouteOptions
 
     asyncio.run(
@@ -112,6 +122,7 @@ def _settings(arguments: argparse.Namespace) -> OperatorSettings:
         serve_url=arguments.serve_url,
         serve_host=arguments.serve_host,
         serve_port=arguments.serve_port,
+        seal_key_file=arguments.seal_key_file,
         name=arguments.name,
         linger_s=arguments.linger,
         resync_s=arguments.resync,
