@@ -23,9 +23,12 @@ from umbel.k8s.operator.world import Key, Owner, ServeApplication, World
 
 PATH = "/api/serve/applications/"
 
+_HINT = "; this Ray asks for its token: set RAY_AUTH_TOKEN or --ray-token-file FILE"
+
 
 class RayServe:
-    """One Ray cluster's Serve, through its dashboard. ``token_file``: Ray's own token."""
+    """One Ray cluster's Serve, through its dashboard. ``token_file``: Ray's own token, read for
+    each request; ``token`` where there is no file."""
 
     def __init__(self, settings: OperatorSettings, token: str = "", token_file: str = "") -> None:
         self._settings, self._token, self._token_file = settings, token, token_file
@@ -87,17 +90,18 @@ class RayServe:
 
     async def _ask(self, method: str, body: object) -> dict[str, Any]:
         url = self._settings.dashboard_url.rstrip("/") + PATH
-        token = self._token or _text(self._token_file)
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         timeout = aiohttp.ClientTimeout(total=60)
         try:
+            token = _text(self._token_file) or self._token
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
             async with (
                 aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
                 session.request(method, url, json=body) as reply,
             ):
                 if reply.status != 200:
                     text = (await reply.text())[:1000]
-                    raise ServeUnavailable(f"{method} {url}: {reply.status} {text}")
+                    hint = _HINT if reply.status in (401, 403) else ""
+                    raise ServeUnavailable(f"{method} {url}: {reply.status} {text}{hint}")
                 return (await reply.json()) if method == "GET" else {}
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             raise ServeUnavailable(f"{method} {url}: {error!r}") from error
@@ -129,6 +133,7 @@ def owned(
         ),
         replicas=_up(ingress),
         proven=_is_complete(details),
+        reason="Unschedulable" if _finds_no_place(details) else "",
     )
 
 
@@ -145,6 +150,11 @@ def _is_complete(details: Mapping[str, Any]) -> bool:
     return bool(counts) and all(
         isinstance(wanted, int) and have >= wanted for wanted, have in counts
     )
+
+
+def _finds_no_place(details: Mapping[str, Any]) -> bool:
+    """True where Ray waits for resources that it does not have."""
+    return details.get("status") == "DEPLOYING" and "to be scheduled" in _message(details)
 
 
 def _message(details: Mapping[str, Any]) -> str:
