@@ -62,6 +62,20 @@ class RemoteService:
     forward_headers: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class HttpServer:
+    """A server of its own that speaks V1 or V2 below ``url``: a container beside the graph.
+
+    Requests go on to it as they came: method, path, headers and body. A document without a path
+    goes to ``model``'s own, V1 or V2 by its form. ``timeout_s``: seconds to the end of a reply,
+    ``None`` for no limit but the request's deadline.
+    """
+
+    url: str
+    model: str
+    timeout_s: float | None = None
+
+
 MODEL_MEMORY = 1 << 30
 """Bytes that the loaded models of a pool may take in one replica where nobody says."""
 
@@ -124,4 +138,6 @@ class LibraryExplainer:
     folder: str = ""
 
 
-Implementation = LibraryExplainer | PythonCode | PythonClass | ModelFile | ModelPool | RemoteService
+Implementation = (
+    LibraryExplainer | PythonCode | PythonClass | ModelFile | ModelPool | RemoteService | HttpServer
+)

@@ -20,11 +20,12 @@ from umbel.graph.value_types import Signature
 
 NodeKind = Literal["transformer", "predictor", "explainer", "service"]
 
-Interface = Literal["tensors", "payload", "message", "models"]
+Interface = Literal["tensors", "payload", "message", "models", "http"]
 """How a graph meets the wire. ``tensors``: typed values by the signature, over V1 and V2.
 ``payload``: the whole V1 or V2 document as one dict, as KServe hands it to a model class.
 ``message``: the raw body in, a body with its status out (a KServe InferenceGraph).
-``models``: many models, each over V1 and V2 under its own name (a pool of models)."""
+``models``: many models, each over V1 and V2 under its own name (a pool of models).
+``http``: every request goes on to a server of its own, whatever its path."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class Graph:
     """One graph. ``outputs`` pairs names with steps; a single unnamed result is ``output``.
 
     ``explainer`` names the graph that answers ``:explain``. ``model_name`` is the model's
-    name in V1 and V2 paths when it differs from ``name``.
+    name in V1 and V2 paths when it differs from ``name``. ``components``: host name → graph, for
+    servers beside the graph that call a part of it: it answers under that host, and below
+    ``/components/HOST``.
     """
 
     name: GraphName
@@ -54,6 +57,7 @@ class Graph:
     signature: Signature
     interface: Interface = "tensors"
     explainer: GraphName | None = None
+    components: Mapping[str, GraphName] = field(default_factory=dict)
     model_name: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     example: object = None
@@ -97,5 +101,6 @@ def called_graphs(graph: Graph) -> list[GraphName]:
 
 
 def callees(graph: Graph) -> list[GraphName]:
-    """The graphs that ``graph`` calls, and the one that explains it."""
-    return called_graphs(graph) + ([graph.explainer] if graph.explainer else [])
+    """The graphs that ``graph`` calls, the one that explains it, and its components."""
+    explainer = [graph.explainer] if graph.explainer else []
+    return [*called_graphs(graph), *explainer, *graph.components.values()]

@@ -11,6 +11,7 @@ from typing import Any
 
 from umbel.graph.errors import DeclarationError, MissingExtra, UmbelError
 from umbel.graph.implementations import (
+    HttpServer,
     ModelFile,
     ModelPool,
     PythonClass,
@@ -57,6 +58,8 @@ def load(node: Node, path: Path | None = None) -> LoadedNode:
             return _loaded(node, method, close, payload_instance(node.code))
         if isinstance(node.code, RemoteService):
             return _service(node, node.code)
+        if isinstance(node.code, HttpServer):
+            return _server(node, node.code)
         raise DeclarationError(f"{type(node.code).__name__} is loaded by a higher layer")
     except MissingExtra:
         raise
@@ -144,6 +147,13 @@ def _service(node: Node, code: RemoteService) -> LoadedNode:
 
     caller = RemoteCaller(code)
     return LoadedNode(node, caller.post, caller.close)
+
+
+def _server(node: Node, code: HttpServer) -> LoadedNode:
+    from umbel.nodes.forwarding import Forwarder
+
+    forwarder = Forwarder(code)
+    return LoadedNode(node, forwarder.answer, forwarder.close)
 
 
 def _of_arrays(declared: Signature) -> Signature:

@@ -22,6 +22,7 @@ from umbel.serving.answer_stream import joined
 from umbel.serving.background import BackgroundCalls
 from umbel.serving.endpoint import Endpoint
 from umbel.serving.engine import Engine
+from umbel.serving.forward_endpoint import ForwardEndpoint
 from umbel.serving.local_backend import LocalBackend
 from umbel.serving.metrics import Metrics
 from umbel.serving.model_states import ModelStates
@@ -77,6 +78,7 @@ class GraphHost:
         self._endpoints = {name: self._endpoint(engine, name) for name in self.plan.program.served}
         inner = [g.name for g in self.plan.program if g.name not in self._endpoints]
         self._inner = {name: self._endpoint(engine, name) for name in inner}
+        self._introduce_components()
         await self._warm_up()
 
     def handle(self, graph: Graph, node: Node) -> Handle:
@@ -84,9 +86,21 @@ class GraphHost:
         return self._remote(graph, node) or self._local.handle(graph, node)
 
     def _endpoint(self, engine: Engine, name: GraphName) -> AnyEndpoint:
-        if engine.compiled(name).graph.interface == "models":
+        interface = engine.compiled(name).graph.interface
+        if interface == "models":
             return PoolEndpoint(engine, name, self.version, self.states)
-        return Endpoint(engine, name, self.version, self.states)
+        kind = ForwardEndpoint if interface == "http" else Endpoint
+        return kind(engine, name, self.version, self.states)
+
+    def _introduce_components(self) -> None:
+        """Each endpoint gets those of the parts of its graph that answer by themselves."""
+        known = {**self._endpoints, **self._inner}
+        for one in known.values():
+            if isinstance(one, Endpoint):
+                parts = {host: known[name] for host, name in one.graph.components.items()}
+                one.components = {
+                    host: part for host, part in parts.items() if isinstance(part, Endpoint)
+                }
 
     def every_endpoint(self) -> Iterable[AnyEndpoint]:
         """Those of graphs that only graphs of this host call included."""

@@ -93,7 +93,8 @@ def grpc_front(
 
 def readiness_path(plan: Plan, name: GraphName) -> str:
     """The path below a graph's root that tells whether it answers, without running it."""
-    return "/readyz" if plan.program.graphs[name].interface == "message" else "/v2/health/ready"
+    own = {"message": "/readyz", "http": "/components"}
+    return own.get(plan.program.graphs[name].interface, "/v2/health/ready")
 
 
 def deploy(plan: Plan, *, version: str, body_limit: int, replicas: int = 1) -> None:
