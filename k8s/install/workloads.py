@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from umbel.k8s.install.operator_flags import operator_flags
 from umbel.k8s.install.options import InstallOptions
 from umbel.k8s.manifests.pods import CONTAINER_SECURITY, POD_SECURITY
 
@@ -12,6 +13,8 @@ Object = dict[str, Any]
 OPERATOR, WEBHOOKS = "umbel-operator", "umbel-webhooks"
 WEBHOOK_PORT = 9443
 HEALTH_PORT = 8081
+TOKEN_FOLDER, TOKEN_KEY = "/var/run/secrets/ray", "auth_token"
+"""The key is KubeRay's."""
 
 
 def labels_of(component: str) -> dict[str, str]:
@@ -26,17 +29,30 @@ def operator(options: InstallOptions) -> list[Object]:
         f"--lease-namespace={options.namespace}",
         f"--config-namespace={options.config_namespace or options.namespace}",
         f"--liveness=http://0.0.0.0:{HEALTH_PORT}/healthz",
+        *_target_words(options),
     ]  # fmt: skip
-    if options.dashboard:
-        words.append(f"--dashboard-url={options.dashboard}")
     if options.watch:
         words.append(f"--namespace={options.watch}")
+    words += options.arguments
     health = {"httpGet": {"path": "/healthz", "port": HEALTH_PORT}, "periodSeconds": 10}
     container = {
         "ports": [{"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"}],
         "livenessProbe": {**health, "failureThreshold": 6},
     }
-    return [_deployment(OPERATOR, options, words, container)]
+    secret = options.token_secret if options.target == "ray" else ""
+    return [_deployment(OPERATOR, options, words, container, secret)]
+
+
+def _target_words(options: InstallOptions) -> list[str]:
+    """Serve listens for the whole cluster: on loopback it would answer its own pod only."""
+    if options.target != "ray":
+        return operator_flags(options.render)
+    words = [f"--dashboard-url={options.dashboard}", "--serve-host=0.0.0.0"]
+    if options.serve_url:
+        words.append(f"--serve-url={options.serve_url}")
+    if options.token_secret:
+        words.append(f"--ray-token-file={TOKEN_FOLDER}/{TOKEN_KEY}")
+    return words
 
 
 def webhooks(options: InstallOptions) -> list[Object]:
@@ -71,9 +87,14 @@ def _metadata(name: str, options: InstallOptions) -> Object:
 
 
 def _deployment(
-    name: str, options: InstallOptions, command: list[str], container: Object
+    name: str, options: InstallOptions, command: list[str], container: Object, secret: str = ""
 ) -> Object:
-    pod = {
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - its own
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
+    if secret:
+        mounts.append({"name": "ray-token", "mountPath": TOKEN_FOLDER, "readOnly": True})
+        volumes.append({"name": "ray-token", "secret": {"secretName": secret}})
+    pod: Object = {
         "serviceAccountName": name,
         "securityContext": POD_SECURITY,
         "containers": [
@@ -87,11 +108,13 @@ def _deployment(
                     "limits": {"memory": "512Mi"},
                 },
                 "securityContext": CONTAINER_SECURITY,
-                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - its own
+                "volumeMounts": mounts,
             }
         ],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": volumes,
     }
+    if options.pull_secret:
+        pod["imagePullSecrets"] = [{"name": options.pull_secret}]
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

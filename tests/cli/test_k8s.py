@@ -66,3 +66,10 @@ def test_install_writes_a_chart(tmp_path: Path) -> None:
     chart = yaml.safe_load((tmp_path / "chart" / "Chart.yaml").read_text())
     assert chart["name"] == "umbel"
     assert (tmp_path / "chart" / "templates" / "webhooks.yaml").is_file()
+
+
+def test_install_for_a_ray_needs_its_address(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["k8s", "install", "--target", "ray"]) == 1
+    assert "--dashboard-url" in capsys.readouterr().err
+    assert main(["k8s", "render", str(MANIFESTS), "--redis-secret", "r"]) == 1
+    assert "--redis HOST:PORT" in capsys.readouterr().err

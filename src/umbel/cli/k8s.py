@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from umbel.cli import operator, seal_key
+from umbel.cli.cluster_options import add_cluster_options, render_options
 from umbel.cli.reporting import print_findings
 from umbel.graph.errors import DeclarationError
 from umbel.graph.findings import has_errors
-
-IMAGE = "umbel:latest"
-_ROUTES = ("gateway", "ingress", "none")
 
 
 def add(verbs: Any) -> None:
@@ -38,20 +36,7 @@ def _add_render(inner: Any) -> None:
     render.add_argument("files", nargs="+", metavar="FILE", help="KServe YAML")
     render.add_argument("--target", choices=["kuberay"], default="kuberay")
     render.add_argument("--namespace", default="", help="of resources that name none")
-    render.add_argument("--image", default=IMAGE, help="of Ray's head and workers")
-    render.add_argument("--route", choices=_ROUTES, default="gateway", help="the way in")
-    render.add_argument("--domain", default="example.com", help="hosts are NAME-NAMESPACE.DOMAIN")
-    render.add_argument("--path-template", default="", help="as /serving/{namespace}/{name}")
-    render.add_argument("--gateway", default="kserve/kserve-ingress-gateway", help="NAMESPACE/NAME")
-    render.add_argument("--ingress-class", default="nginx")
-    render.add_argument("--tls-secret", default="", help="certificate of an Ingress")
-    render.add_argument("--no-token-auth", action="store_true", help="open Ray's own ports")
-    render.add_argument("--ray-tls", action="store_true", help="TLS between Ray's processes")
-    render.add_argument("--redis", default="", metavar="HOST:PORT", help="GCS fault tolerance")
-    render.add_argument("--redis-secret", default="", help="Secret with the key 'password'")
-    render.add_argument("--gateway-class", default="", help="upgrade clusters in steps with it")
-    render.add_argument("--no-policies", action="store_true", help="no NetworkPolicy, no budget")
-    render.add_argument("--no-monitor", action="store_true", help="no ServiceMonitor")
+    add_cluster_options(render)
     render.add_argument("--json", action="store_true", help="one JSON List instead of YAML")
     render.set_defaults(run=run_render)
 
@@ -71,16 +56,30 @@ def _add_crds(inner: Any) -> None:
 def _add_install(inner: Any) -> None:
     install = inner.add_parser("install", help="print all that installs the operator")
     install.add_argument("--namespace", default="umbel-system", help="of the operator")
-    install.add_argument("--image", default=IMAGE)
     install.add_argument("--watch", default="", metavar="NAMESPACE", help="only this namespace")
     install.add_argument("--target", choices=["kuberay", "ray"], default="kuberay")
     install.add_argument("--dashboard-url", default="", help="of Ray's dashboard (target ray)")
+    install.add_argument(
+        "--pull-secret", default="", metavar="SECRET", help="in --namespace, for the image"
+    )
+    install.add_argument(
+        "--serve-url",
+        default="",
+        help="where clients reach Serve (target ray); default: port 8000 of the dashboard's host",
+    )
+    install.add_argument(
+        "--ray-token-secret",
+        default="",
+        metavar="SECRET",
+        help="in --namespace, with the key 'auth_token' (target ray)",
+    )
     install.add_argument(
         "--config-namespace", default="", help="of inferenceservice-config; default: --namespace"
     )
     install.add_argument("--no-crds", action="store_true", help="the cluster has KServe's CRDs")
     install.add_argument("--no-webhooks", action="store_true")
     install.add_argument("--chart", default="", metavar="FOLDER", help="write a Helm chart there")
+    add_cluster_options(install)
     install.set_defaults(run=run_install)
 
 
@@ -98,7 +97,8 @@ def run_render(arguments: argparse.Namespace) -> int:
     """Print the objects; 1 if a resource has errors."""
     from umbel.k8s.manifests import render_texts
 
-    rendered = render_texts([(file, _read(file)) for file in arguments.files], _options(arguments))
+    options = render_options(arguments, arguments.namespace)
+    rendered = render_texts([(file, _read(file)) for file in arguments.files], options)
     print_findings(rendered.findings)
     if has_errors(rendered.findings):
         return 1
@@ -126,12 +126,19 @@ def run_install(arguments: argparse.Namespace) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         return 0
+    if arguments.target == "ray" and not arguments.dashboard_url:
+        raise DeclarationError(
+            "--target ray needs the Ray cluster's dashboard: add --dashboard-url http://HOST:8265"
+        )
     options = InstallOptions(
         namespace=arguments.namespace,
-        image=arguments.image,
+        render=render_options(arguments),
         watch=arguments.watch,
         target=arguments.target,
         dashboard=arguments.dashboard_url,
+        serve_url=arguments.serve_url,
+        token_secret=arguments.ray_token_secret,
+        pull_secret=arguments.pull_secret,
         config_namespace=arguments.config_namespace,
         crds=not arguments.no_crds,
         webhooks=not arguments.no_webhooks,
@@ -161,34 +168,6 @@ def run_webhooks(arguments: argparse.Namespace) -> int:
 
     asyncio.run(serve())
     return 0
-
-
-def _options(arguments: argparse.Namespace) -> Any:
-    from umbel.k8s.manifests import ClusterOptions, RenderOptions, RouteOptions
-
-    cluster = ClusterOptions(
-        image=arguments.image,
-        token_auth=not arguments.no_token_auth,
-        tls=arguments.ray_tls,
-        redis_address=arguments.redis,
-        redis_secret=arguments.redis_secret,
-        gateway_class=arguments.gateway_class,
-    )
-    route = RouteOptions(
-        kind=arguments.route,
-        domain=arguments.domain,
-        path_template=arguments.path_template,
-        gateway=arguments.gateway,
-        ingress_class=arguments.ingress_class,
-        tls_secret=arguments.tls_secret,
-    )
-    return RenderOptions(
-        namespace=arguments.namespace,
-        cluster=cluster,
-        route=route,
-        policies=not arguments.no_policies,
-        monitor=not arguments.no_monitor,
-    )
 
 
 def _read(file: str) -> str:

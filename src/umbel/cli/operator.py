@@ -6,8 +6,11 @@ import argparse
 import asyncio
 import logging
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from umbel.cli.cluster_options import add_cluster_options, render_options
 from umbel.graph.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -40,7 +43,8 @@ def add(verbs: Any) -> None:
     verb.add_argument("--poll", type=float, default=0.5, help="seconds, while something starts")
     verb.add_argument("--linger", type=float, default=3.0, help="seconds an old revision stays")
     verb.add_argument("--liveness", default=None, metavar="URL", help="answer probes here")
-    _add_kuberay_and_webhooks(verb)
+    _add_webhooks(verb)
+    add_cluster_options(verb.add_argument_group("what is applied (target kuberay)"))
     verb.add_argument("--verbose", action="store_true")
     verb.set_defaults(run=run)
 
@@ -50,12 +54,14 @@ def _add_ray(verb: argparse.ArgumentParser) -> None:
         "--dashboard-url", default="http://127.0.0.1:8265", help="Ray's dashboard (target ray)"
     )
     verb.add_argument(
-        "--ray-token-file", default="", help="file with Ray's token; else RAY_AUTH_TOKEN is used"
+        "--ray-token-file",
+        default="",
+        help="file with Ray's token; default: RAY_AUTH_TOKEN, else Ray's own file",
     )
     verb.add_argument(
         "--serve-url",
-        default="http://127.0.0.1:8000",
-        help="where clients reach Serve (target ray)",
+        default="",
+        help="where clients reach Serve (target ray); default: on the dashboard's host",
     )
     verb.add_argument(
         "--seal-key-file",
@@ -66,16 +72,13 @@ def _add_ray(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--serve-port", type=int, default=8000, help="Serve's, if none runs yet")
 
 
-def _add_kuberay_and_webhooks(verb: argparse.ArgumentParser) -> None:
+def _add_webhooks(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--webhooks", action="store_true", help="serve the admission webhooks, too (port 9443)"
     )
     verb.add_argument("--webhook-port", type=int, default=9443)
     verb.add_argument("--webhook-host", default="", help="default: all addresses of the pod")
     verb.add_argument("--webhook-namespace", default="umbel-system", help="of their Service")
-    verb.add_argument("--image", default="umbel:latest", help="of Ray's pods (target kuberay)")
-    verb.add_argument("--route", choices=("gateway", "ingress", "none"), default="gateway")
-    verb.add_argument("--domain", default="example.com", help="hosts are NAME-NAMESPACE.DOMAIN")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -93,18 +96,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seal_key_file:
         SealKeys.read(arguments.seal_key_file)
 
-    from umbel.k8s.manifests import ClusterOptions, RenderOptions, RouteOptions
-
     asyncio.run(
         shell.run(
             _settings(arguments),
             ray_token=os.environ.get("RAY_AUTH_TOKEN", ""),
-            ray_token_file=arguments.ray_token_file,
+            ray_token_file=arguments.ray_token_file or _rays_own_file(),
             liveness=arguments.liveness,
-            options=RenderOptions(
-                cluster=ClusterOptions(image=arguments.image),
-                route=RouteOptions(kind=arguments.route, domain=arguments.domain),
-            ),
+            options=render_options(arguments),
             webhooks=_webhooks(arguments),
         )
     )
@@ -119,7 +117,7 @@ def _settings(arguments: argparse.Namespace) -> OperatorSettings:
         namespaces=tuple(arguments.namespace),
         config_namespace=arguments.config_namespace,
         dashboard_url=arguments.dashboard_url,
-        serve_url=arguments.serve_url,
+        serve_url=arguments.serve_url or _beside(arguments.dashboard_url, arguments.serve_port),
         serve_host=arguments.serve_host,
         serve_port=arguments.serve_port,
         seal_key_file=arguments.seal_key_file,
@@ -130,6 +128,22 @@ def _settings(arguments: argparse.Namespace) -> OperatorSettings:
         leader_elect=arguments.leader_elect,
         lease_namespace=arguments.lease_namespace,
     )
+
+
+def _rays_own_file() -> str:
+    """Where Ray's tools look for the token after RAY_AUTH_TOKEN; empty where none is."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return ""
+    usual = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    return str(usual) if usual.is_file() else ""
+
+
+def _beside(dashboard: str, port: int) -> str:
+    """Serve's proxy on the dashboard's host."""
+    host = urlsplit(dashboard).hostname
+    if not host:
+        raise DeclarationError(f"--dashboard-url {dashboard}: expected http://HOST:PORT")
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _webhooks(arguments: argparse.Namespace) -> HostingOptions | None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from umbel.k8s.admission.hosting import HostingOptions, with_bundle
 from umbel.k8s.crds import ConversionWebhook, crds
-from umbel.k8s.install import InstallOptions, chart, installation, rights
+from umbel.k8s.install import InstallOptions, installation, rights
+from umbel.k8s.manifests import ClusterOptions, RenderOptions, RouteOptions
 from umbel.k8s.operator import kinds
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +21,7 @@ PLAIN = InstallOptions()
 ALL = [
     PLAIN,
     InstallOptions(watch="team"),
-    InstallOptions(target="ray", dashboard="http://ray:8265"),
+    InstallOptions(target="ray", dashboard="http://ray:8265", token_secret="ray-token"),
 ]
 ALL_RULES = (
     *rights.OPERATOR_RULES,
@@ -136,6 +133,54 @@ def test_the_commands_exist() -> None:
                 parser().parse_args(words)
 
 
+RENDERED = RenderOptions(
+    cluster=ClusterOptions(
+        image="me/umbel:1",
+        token_auth=False,
+        tls=True,
+        redis_address="redis:6379",
+        redis_secret="redis",
+        gateway_class="istio",
+    ),
+    route=RouteOptions(
+        kind="ingress",
+        domain="models.example.org",
+        path_template="/serving/{namespace}/{name}",
+        gateway="istio-system/gateway",
+        ingress_class="traefik",
+        tls_secret="models-tls",
+    ),
+    policies=False,
+    monitor=False,
+)
+
+
+@pytest.mark.parametrize("options", [RenderOptions(), RENDERED], ids=["usual", "all"])
+def test_the_operator_renders_as_installed(options: RenderOptions) -> None:
+    """Whatever ``umbel k8s render`` can be told, the operator of an installation is told."""
+    from umbel.cli import parser
+    from umbel.cli.cluster_options import render_options
+
+    (operator, *_) = (
+        o for o in installation(InstallOptions(render=options)) if o["kind"] == "Deployment"
+    )
+    (container,) = operator["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == options.cluster.image
+    assert render_options(parser().parse_args(container["command"][1:])) == options
+
+
+def test_a_token_of_ray_is_mounted_where_it_is_read() -> None:
+    options = InstallOptions(target="ray", dashboard="http://ray:8265", token_secret="ray-token")
+    (operator, webhooks) = (o for o in installation(options) if o["kind"] == "Deployment")
+    pod = operator["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (mount,) = (one for one in container["volumeMounts"] if one["name"] == "ray-token")
+    assert f"--ray-token-file={mount['mountPath']}/auth_token" in container["command"]
+    (volume,) = (one for one in pod["volumes"] if one["name"] == "ray-token")
+    assert volume["secret"] == {"secretName": "ray-token"}
+    assert "ray-token" not in str(webhooks)
+
+
 def test_the_webhooks_find_their_own_names() -> None:
     hosting, objects = HostingOptions(), installation(PLAIN)
     known = {(o["kind"], o["metadata"]["name"]) for o in objects}
@@ -156,36 +201,3 @@ def test_bundles_are_told_once() -> None:
     old = crds(ConversionWebhook("a", "b"))
     assert with_bundle(old[0], "QUJD") is not None
     assert with_bundle(old[1], "QUJD") is None
-
-
-def version() -> str:
-    return importlib.metadata.version("umbel")
-
-
-def rendered_by_hand(text: str, webhooks: bool) -> list[Any]:
-    """What Helm makes of the templates: they hold nothing but values and one condition."""
-    values = yaml.safe_load(chart(version())["values.yaml"])
-    found = re.sub(
-        r"\{\{- if \.Values\.webhooks \}\}\n(.*)\{\{- end \}\}\n",
-        r"\1" if webhooks else "",
-        text,
-        flags=re.S,
-    )
-    own = ("{{ .Release.Namespace }}", "{{ .Values.configNamespace | default .Release.Namespace }}")
-    for expression in own:
-        found = found.replace(expression, "umbel-system")
-    for key, value in values.items():
-        found = found.replace("{{ .Values." + key + " }}", str(value))
-    assert "{{" not in found
-    return [one for one in yaml.safe_load_all(found) if one is not None]
-
-
-@pytest.mark.parametrize("webhooks", [True, False])
-def test_the_chart_installs_the_same(webhooks: bool) -> None:
-    files = chart(version())
-    templates = "".join(text for path, text in files.items() if path.startswith("templates/"))
-    made = rendered_by_hand(templates, webhooks)
-    plain = installation(InstallOptions(crds=False, webhooks=webhooks))
-    assert sorted(map(str, made)) == sorted(str(one) for one in plain if one["kind"] != "Namespace")
-    documents = files["crds/crds.yaml"].split("---\n")[1:]
-    assert [json.loads(one) for one in documents] == crds()
