@@ -23,8 +23,18 @@ class LoopThread:
         """Start ``work`` on the loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
+    @property
+    def closed(self) -> bool:
+        """Has it ended? Nothing can be submitted then."""
+        return self._loop.is_closed() or not self._thread.is_alive()
+
+    @property
+    def inside(self) -> bool:
+        """Does the caller run on this thread? It must not wait for what runs here, then."""
+        return threading.current_thread() is self._thread
+
     def close(self) -> None:
-        """Cancel what still runs, and end the thread."""
+        """Cancel what still runs, close what still yields, and end the thread."""
         self.submit(_cancel_others()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -36,3 +46,4 @@ async def _cancel_others() -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()

@@ -2,91 +2,43 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
-from umbel.graph.errors import (
-    DeclarationError,
-    InvalidInput,
-    MissingExtra,
-    NotImplementedHere,
-    NotReady,
-    RequestFailed,
-)
+from umbel.graph.errors import NotReady, RequestFailed
 from umbel.graph.options import Retry
-from umbel.nodes.descriptions import listing
-from umbel.serving.client.attempts import Deadline
 from umbel.serving.client.http_transport import HttpTransport
 from umbel.serving.client.inference_result import InferenceResult, result_of
 from umbel.serving.client.request_building import infer_request, json_body
-from umbel.serving.client.server_address import server_address
+from umbel.serving.client.streamed_verbs import JSON, StreamedVerbs
 
-if TYPE_CHECKING:
-    from umbel.serving.client.grpc_models import GrpcModels
-
-_JSON = {"content-type": "application/json"}
 _ONCE = Retry(attempts=1)
 
 
-class AsyncInferenceClient:
+class AsyncInferenceClient(StreamedVerbs):
     """Calls one server: umbel, KServe, Triton, MLServer, or any other that speaks V1 or V2.
 
     ``url``: ``http://host:port/NAME`` (umbel), ``http://host`` (KServe), or
     ``grpc://host:port/NAME``; ``https`` and ``grpcs`` with TLS, ``ca_file`` (PEM) where the
     server's certificate is none that the machine trusts. ``model``: its name, where it is not
     the URL's last part. ``timeout_s`` is a call's deadline, all attempts together; it is sent
-    along, so that the server stops too. ``retry``: attempts where nobody answered, and for
-    502, 503 and 504. ``headers`` go with every request.
+    along, so that the server stops too. ``retry``: attempts where nobody answered, for 502, 503
+    and 504, and for 429 with ``Retry-After``. ``headers`` go with every request; ``Host`` is how
+    a gateway finds a service (over gRPC it becomes ``:authority``). ``token_file`` has a bearer
+    token and is read for every request. ``message_limit``: the most bytes of an answer, or of one
+    item. ``connections``: how many HTTP connections there may be; further calls wait.
 
     Errors are those of the server: ``InvalidInput``, ``NotFound``, ``NotReady``,
     ``DeadlineExceeded`` and so on; ``RequestFailed`` where nobody answered, ``UpstreamAnswered``
     (``code``, ``body``) for other statuses. Use it as an async context manager, in one event loop.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        model: str | None = None,
-        timeout_s: float | None = 60.0,
-        retry: Retry | None = None,
-        headers: Mapping[str, str] | None = None,
-        ca_file: str | Path | None = None,
-        message_limit: int = 256 * 1024 * 1024,
-    ) -> None:
-        address = server_address(url)
-        self.url, self.model = url, address.model if model is None else model
-        self._timeout_s, self._names = timeout_s, dict[str, str]()
-        common: dict[str, Any] = {"headers": headers or {}, "retry": retry or Retry()}
-        self._http: HttpTransport | None = None
-        self._grpc: GrpcModels | None = None
-        if not address.grpc:
-            tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
-            self._http = HttpTransport(address.base, tls=tls, **common)
-            return
-        try:
-            from umbel.serving.client.grpc_models import GrpcModels
-        except ModuleNotFoundError as error:
-            raise MissingExtra(f"a client of {url}", error.name or "grpcio", "grpc") from error
-        common |= {"ca": Path(ca_file).read_bytes() if ca_file else None}
-        self._grpc = GrpcModels(
-            address.base, secure=address.secure, message_limit=message_limit, **common
-        )
-
     async def __aenter__(self) -> AsyncInferenceClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        for one in (self._http, self._grpc):
-            if one is not None:
-                await one.close()
 
     async def infer(
         self,
@@ -107,7 +59,7 @@ class AsyncInferenceClient:
         if not isinstance(inputs, Mapping):
             inputs = {await self._input_name(name, deadline): inputs}
         request = infer_request(inputs, outputs, parameters, id, binary)
-        transport = self._grpc or self._over_http()
+        transport = self._transport()
         return result_of(await transport.infer(name, request, deadline, headers or {}, binary))
 
     async def predict(
@@ -176,51 +128,17 @@ class AsyncInferenceClient:
     async def _post(
         self, path: str, body: Any, headers: Mapping[str, str] | None, timeout_s: float | None
     ) -> Any:
-        http, sent = self._over_http(), {**_JSON, **(headers or {})}
+        http, sent = self._over_http(), {**JSON, **(headers or {})}
         reply = await http.ask("POST", path, self._deadline(timeout_s), json_body(body), sent)
         return reply.json(http.base + path)
-
-    def _over_http(self) -> HttpTransport:
-        if self._http is None:
-            raise NotImplementedHere(f"{self.url}: gRPC has infer() only: use an http:// URL")
-        return self._http
-
-    async def _metadata(self, name: str, deadline: Deadline) -> dict[str, Any]:
-        if self._grpc is not None:
-            return await self._grpc.metadata(name, deadline)
-        http, path = self._over_http(), f"/v2/models/{quote(name, safe='')}"
-        found = (await http.ask("GET", path, deadline)).json(http.base + path)
-        if not isinstance(found, dict):
-            raise RequestFailed(f"{http.base}{path}: expected an object")
-        return found
-
-    async def _input_name(self, model: str, deadline: Deadline) -> str:
-        if model not in self._names:
-            found = (await self._metadata(model, deadline)).get("inputs") or []
-            names = [one["name"] for one in found if isinstance(one, dict) and "name" in one]
-            if len(names) != 1:
-                told = listing(names) or "no inputs of its own"
-                raise InvalidInput(f"{model} has {told}: give arrays by name, {{'name': array}}")
-            self._names[model] = names[0]
-        return self._names[model]
 
     async def _yes(self, path: str, method: str, model: str = "") -> bool:
         deadline = self._deadline(None)
         try:
-            if self._grpc is not None:
-                return await self._grpc.yes(method, model, deadline, _ONCE)
-            await self._over_http().ask("GET", path, deadline, retry=_ONCE)
+            transport = self._transport()
+            if not isinstance(transport, HttpTransport):
+                return await transport.yes(method, model, deadline, _ONCE)
+            await transport.ask("GET", path, deadline, retry=_ONCE)
         except (RequestFailed, NotReady):
             return False
         return True
-
-    def _deadline(self, timeout_s: float | None) -> Deadline:
-        return Deadline(self._timeout_s if timeout_s is None else timeout_s)
-
-    def _named(self, model: str | None) -> str:
-        name = self.model if model is None else model
-        if not name:
-            raise DeclarationError(
-                f"{self.url} names no model: write InferenceClient({self.url!r}, model='...')"
-            )
-        return name

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import email.utils
 import ssl
+import time
 import urllib.request
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
 import aiohttp
-import orjson
 
 from umbel.graph.errors import DeclarationError, RequestFailed
 from umbel.graph.options import Retry
-from umbel.serving.client.answered_errors import answered
 from umbel.serving.client.attempts import Deadline, Unanswered, attempts
+from umbel.serving.client.http_replies import Reply, beginning, named, refusal, whole
+from umbel.serving.client.request_headers import RequestHeaders
 from umbel.serving.protocols.payload import InferRequest, InferResponse
-from umbel.serving.protocols.v2 import decode_infer_response, encode_infer_request
+from umbel.serving.protocols.v2 import Parts, decode_infer_response, infer_request_parts
 from umbel.serving.protocols.v2_reading import HEADER_LENGTH
 
 DEADLINE_HEADER = "x-request-timeout-seconds"
 
+_NO_LIMIT = aiohttp.ClientTimeout()
 
-@dataclass(frozen=True)
-class Reply:
-    """An answer below 400. ``headers`` have lower-case names."""
+_PART = 1024 * 1024
+"""Bytes of a body that are handed to the connection at once."""
 
-    body: bytes
-    headers: Mapping[str, str]
 
-    def json(self, url: str) -> object:
-        """The body. Raises ``RequestFailed`` if it is not JSON."""
-        try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError as error:
-            raise RequestFailed(f"{url}: the answer is not JSON: {error}") from error
+Body = bytes | Parts | None
 
 
 class HttpTransport:
@@ -45,33 +40,41 @@ class HttpTransport:
         self,
         base: str,
         *,
-        headers: Mapping[str, str],
+        headers: RequestHeaders,
         retry: Retry,
+        message_limit: int,
+        connections: int = 0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.base, self._headers, self._retry, self._tls = base, dict(headers), retry, tls
+        self.base, self.headers, self.retry, self._tls = base, headers, retry, tls
+        self.limit, self._connections = message_limit, connections
         self._proxy = _proxy(base)
         self._session: aiohttp.ClientSession | None = None
+        self._gone: aiohttp.ClientSession | None = None
 
     async def ask(
         self,
         method: str,
         path: str,
         deadline: Deadline,
-        body: bytes | None = None,
+        body: Body = None,
         headers: Mapping[str, str] | None = None,
         retry: Retry | None = None,
     ) -> Reply:
-        """One request below the base. Raises what ``answered`` gives, ``RequestFailed`` where
+        """One request below the base. Raises what ``refusal`` gives, ``RequestFailed`` where
         nobody answers, ``DeadlineExceeded``."""
         url = self.base + path
-        sent = {**self._headers, **(headers or {})}
-        return await attempts(
-            lambda: self._once(method, url, deadline, body, sent),
-            retry or self._retry,
-            deadline,
-            url,
-        )
+
+        async def once() -> Reply:
+            limit = aiohttp.ClientTimeout(total=deadline.left())
+            with self.failures(url, deadline):
+                reply = await self.begin(method, url, deadline, body, headers or {}, limit)
+                try:
+                    return Reply(await whole(reply, self.limit), named(reply))
+                finally:
+                    reply.close()  # nothing where all of it was read
+
+        return await attempts(once, retry or self.retry, deadline, url)
 
     async def infer(
         self,
@@ -82,61 +85,76 @@ class HttpTransport:
         binary: bool,
     ) -> InferResponse:
         """V2 inference, inputs as binary data where ``binary``."""
-        body, own = encode_infer_request(request, binary=binary)
-        path = f"/v2/models/{quote(model, safe='')}/infer"
-        reply = await self.ask("POST", path, deadline, body, {**own, **headers})
-        return decode_infer_response(
-            reply.body,
-            reply.headers.get("content-type", ""),
-            reply.headers.get(HEADER_LENGTH.lower()),
-        )
+        body, own = infer_request_parts(request, binary=binary)
+        path = infer_path(model)
+        return response_of(await self.ask("POST", path, deadline, body, {**own, **headers}))
 
-    async def _once(
+    async def begin(
         self,
         method: str,
         url: str,
         deadline: Deadline,
-        body: bytes | None,
+        body: Body,
         headers: Mapping[str, str],
-    ) -> Reply:
-        left = deadline.left()
+        limit: aiohttp.ClientTimeout = _NO_LIMIT,
+    ) -> aiohttp.ClientResponse:
+        """One attempt: an answer below 300 that has not been read; whoever has it closes it.
+        Raises ``Unanswered`` for a status that may pass."""
+        left, sent = deadline.left(), self.headers.of(headers)
         if left is not None:
-            headers = {**headers, DEADLINE_HEADER: f"{left:.3f}"}
-        timeout = aiohttp.ClientTimeout(total=left)
+            sent[DEADLINE_HEADER] = f"{left:.3f}"
+        parts = (body,) if isinstance(body, bytes) else body or ()
+        size = sum(len(part) for part in parts)
+        if size > _PART:
+            sent["content-length"] = str(size)
+        if self._gone is not None:
+            await self._gone.close()
+            self._gone = None
+        reply = await self._open().request(
+            method,
+            url,
+            data=_slices(parts) if size > _PART else b"".join(parts) or None,
+            headers=sent,
+            timeout=limit,
+            allow_redirects=False,
+            proxy=self._proxy,
+        )
+        if reply.status < 300:
+            return reply
         try:
-            async with self._open().request(
-                method,
-                url,
-                data=body,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-                proxy=self._proxy,
-            ) as reply:
-                content, status = await reply.read(), reply.status
-                found = {name.lower(): value for name, value in reply.headers.items()}
-        except asyncio.TimeoutError as error:
-            raise deadline.passed(url) from error
+            text, found = await beginning(reply), named(reply)
+        finally:
+            reply.close()
+        failed, pause = refusal(reply.status, text, found, url), found.get("retry-after", "")
+        if reply.status in self.retry.statuses or (reply.status == 429 and pause):
+            raise Unanswered(failed, _asked_pause(pause))
+        raise failed
+
+    @contextlib.contextmanager
+    def failures(self, url: str, deadline: Deadline) -> Iterator[None]:
+        """What goes wrong inside, as umbel's errors; ``Unanswered`` where nobody answered."""
+        try:
+            yield
         except (aiohttp.InvalidURL, ValueError) as error:
             raise DeclarationError(f"{url}: expected http://host:port/NAME: {error}") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            if isinstance(error, asyncio.TimeoutError) and deadline.left() is not None:
+                raise deadline.passed(url) from error
             failure = RequestFailed(f"{url} does not answer: {str(error) or type(error).__name__}")
             failure.__cause__ = error
             raise Unanswered(failure) from error
-        if status < 300:
-            return Reply(content, found)
-        failed = answered(status, content, found.get("content-type", ""), url)
-        if status in self._retry.statuses:
-            raise Unanswered(failed, _asked_pause(found.get("retry-after", "")))
-        raise failed
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True)
+            connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._tls or True)
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._session
+
+    def forget(self) -> None:
+        """Use the connections no more: their loop is gone."""
+        self._gone, self._session = self._session, None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -145,9 +163,33 @@ class HttpTransport:
             await session.close()
 
 
+def infer_path(model: str) -> str:
+    """V2's path of a model's inference."""
+    return f"/v2/models/{quote(model, safe='')}/infer"
+
+
+def response_of(reply: Reply) -> InferResponse:
+    """A V2 answer, in JSON or binary. Raises ``RequestFailed`` if it is none."""
+    content, length = reply.headers.get("content-type", ""), HEADER_LENGTH.lower()
+    return decode_infer_response(reply.body, content, reply.headers.get(length))
+
+
+async def _slices(parts: Parts) -> AsyncIterator[memoryview]:
+    """A large body piece by piece: the connection keeps no copy of what waits to be sent."""
+    for part in parts:
+        view = memoryview(part)
+        for start in range(0, len(view), _PART):
+            yield view[start : start + _PART]
+
+
 def _asked_pause(text: str) -> float:
-    """Seconds of a Retry-After header; 0 for none and for a date."""
-    return float(text) if text.strip().isdigit() and len(text) < 10 else 0.0
+    """Seconds of a Retry-After header, which is a number of them or a date; else 0."""
+    if text.strip().isdigit() and len(text) < 10:
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _proxy(base: str) -> str | None:

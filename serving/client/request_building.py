@@ -35,6 +35,16 @@ def json_body(value: object) -> bytes:
         raise InvalidInput(f"the request has no JSON form: {error}") from error
 
 
+def generate_body(inputs: object) -> bytes:
+    """Triton's generate: inputs by name, or a text."""
+    if isinstance(inputs, str):
+        inputs = {"text_input": inputs}
+    if not isinstance(inputs, Mapping):
+        kind = type(inputs).__name__
+        raise InvalidInput(f"expected inputs by name, {{'name': value}}, or a text, got {kind}")
+    return json_body(dict(inputs))
+
+
 def _array(name: str, value: object) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     try:
         return np.asarray(value)

@@ -15,7 +15,11 @@ from umbel.nodes.request_context import RequestContext
 from umbel.serving.grpc_protocol import messages
 from umbel.serving.grpc_protocol.calls import context_of, trailers_of
 from umbel.serving.grpc_protocol.model_methods import METHODS, model_asked
-from umbel.serving.grpc_protocol.status_codes import status_of
+from umbel.serving.grpc_protocol.status_codes import (
+    ERROR_STATUS,
+    http_status_of,
+    status_of,
+)
 from umbel.serving.grpc_protocol.stream_infer import FINAL
 from umbel.serving.protocols import absent_extensions
 from umbel.serving.protocols.metadata import EXTENSIONS, index_row, server_metadata
@@ -95,7 +99,9 @@ class Front:
                 response = messages.ModelStreamInferResponse()
                 _, response.error_message = _status(error, "ModelStreamInfer", context)
                 response.infer_response.id = _id_of(request)
-                response.infer_response.parameters[FINAL].bool_param = True
+                parameters = response.infer_response.parameters
+                parameters[FINAL].bool_param = True
+                parameters[ERROR_STATUS].int64_param = http_status_of(error)[0]
                 yield response.SerializeToString()
 
     def _of_model(self, method: str) -> Answer:

@@ -36,18 +36,25 @@ _ANSWERS = {
     grpc.StatusCode.INTERNAL: 500,
 }
 
+ERROR_STATUS = "status"
+"""The parameter of a stream's error that has its HTTP status: ``error_message`` is a text only."""
+
 _LONGEST_TEXT = 500
 """Characters. The text travels in a header, percent-encoded; clients take 8 KiB of headers."""
 
 
 def status_of(error: BaseException, request_id: str = "") -> tuple[grpc.StatusCode, str]:
     """Code and text for ``error``. What is not one of ours is INTERNAL and shows no cause."""
-    if isinstance(error, UpstreamAnswered):
-        status, text = error.code, _error_of(error.body)
-    else:
-        status, text = error_text(error, request_id)
+    status, text = http_status_of(error, request_id)
     default = grpc.StatusCode.INVALID_ARGUMENT if status < 500 else grpc.StatusCode.INTERNAL
     return _CODES.get(status, default), clip(text, _LONGEST_TEXT)
+
+
+def http_status_of(error: BaseException, request_id: str = "") -> tuple[int, str]:
+    """As ``status_of``, with the status that HTTP would have."""
+    if isinstance(error, UpstreamAnswered):
+        return error.code, _error_of(error.body)
+    return error_text(error, request_id)
 
 
 def answered_status(code: grpc.StatusCode) -> int | None:

@@ -27,8 +27,10 @@ def event(data: bytes) -> bytes:
 
 
 def error_event(error: BaseException, request_id: str) -> bytes:
-    """The event that ends a stream which cannot go on: ``{"error": text}``."""
-    return event(error_reply(error, request_id).body)
+    """The event that ends a stream which cannot go on: ``{"error": text, "status": status}``,
+    the HTTP status that the error would have had before the stream began."""
+    reply = error_reply(error, request_id)
+    return event(reply.body[:-1] + b',"status":%d}' % reply.status)
 
 
 def accepted(headers: Mapping[str, str]) -> bool:

@@ -34,6 +34,8 @@ from umbel.serving.protocols.v2_reading import (
 )
 
 Headers = dict[str, str]
+Parts = tuple[bytes | memoryview, ...]
+"""A body: its bytes one after the other."""
 
 JSON_TYPE = "application/json"
 BINARY_TYPE = "application/octet-stream"
@@ -96,6 +98,12 @@ def encode_infer_request(request: InferRequest, *, binary: bool = False) -> tupl
     Without it only what JSON cannot hold (FP16, BYTES that are no text, NaN and infinities)
     goes as binary data; all else is plain JSON that any V2 server reads.
     """
+    parts, headers = infer_request_parts(request, binary=binary)
+    return b"".join(parts), headers
+
+
+def infer_request_parts(request: InferRequest, *, binary: bool = False) -> tuple[Parts, Headers]:
+    """As ``encode_infer_request``, the body in parts: binary tensors are not copied."""
     head: dict[str, Any] = {"id": request.id} if request.id else {}
     parameters = dict(request.parameters)
     if request.binary_output_default:
@@ -105,11 +113,13 @@ def encode_infer_request(request: InferRequest, *, binary: bool = False) -> tupl
     if request.outputs:
         head["outputs"] = [_write_requested(output) for output in request.outputs]
     needed = {tensor.name for tensor in request.inputs if binary or _needs_binary(tensor)}
-    return _write(head, "inputs", request.inputs, needed.__contains__)
+    return _parts(head, "inputs", request.inputs, needed.__contains__)
 
 
 def decode_infer_response(
-    body: bytes, content_type: str = "", inference_header_content_length: str | None = None
+    body: bytes | bytearray,
+    content_type: str = "",
+    inference_header_content_length: str | None = None,
 ) -> InferResponse:
     """The response a V2 server sent. Raises RequestFailed if it is none: not our client's fault."""
     try:
@@ -149,6 +159,13 @@ def require_outputs(request: InferRequest, available: Iterable[str]) -> None:
 def _write(
     head: dict[str, Any], key: str, tensors: tuple[Tensor, ...], binary: Callable[[str], bool]
 ) -> tuple[bytes, Headers]:
+    parts, headers = _parts(head, key, tensors, binary)
+    return b"".join(parts), headers
+
+
+def _parts(
+    head: dict[str, Any], key: str, tensors: tuple[Tensor, ...], binary: Callable[[str], bool]
+) -> tuple[Parts, Headers]:
     items: list[dict[str, Any]] = []
     chunks: list[bytes | memoryview] = []
     for tensor in tensors:
@@ -170,9 +187,9 @@ def _write(
     head[key] = items
     json_part = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
     if not chunks:
-        return json_part, {"content-type": JSON_TYPE}
+        return (json_part,), {"content-type": JSON_TYPE}
     headers = {"content-type": BINARY_TYPE, HEADER_LENGTH.lower(): str(len(json_part))}
-    return b"".join((json_part, *chunks)), headers
+    return (json_part, *chunks), headers
 
 
 def _json_data(tensor: Tensor) -> Any:

@@ -25,10 +25,10 @@ _UNSUPPORTED = ("shared_memory_region", CLASSIFICATION)
 
 
 def split_body(
-    body: bytes, content_type: str, header_length: str | None
+    body: bytes | bytearray, content_type: str, header_length: str | None
 ) -> tuple[dict[str, Any], memoryview]:
     """The parsed JSON object, and the binary data behind it."""
-    json_part: bytes | memoryview = body
+    json_part: bytes | bytearray | memoryview = body
     tail = memoryview(b"")
     if header_length is not None:
         length = _header_length(header_length, len(body))

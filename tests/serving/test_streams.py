@@ -242,7 +242,7 @@ def test_an_error_later_is_the_last_event(client: Client) -> None:
     )
     assert [event.data for event in found] == [
         {"output": "0:A"},
-        {"error": "node 'words' failed (request r)"},
+        {"error": "node 'words' failed (request r)", "status": 500},
     ]
     whole = client.post("/spoken", {"text": "a bad c"})
     assert whole.status == 500
@@ -251,7 +251,8 @@ def test_an_error_later_is_the_last_event(client: Client) -> None:
 def test_the_deadline_ends_a_stream(client: Client) -> None:
     body = {"text": "a b c d e f"}
     found = list(event_client.events(client.port, "/spoken", body, x_request_timeout_seconds="0.2"))
-    assert found[-1].data == {"error": "the deadline passed while 'spoken' answered"}
+    late = {"error": "the deadline passed while 'spoken' answered", "status": 504}
+    assert found[-1].data == late
     assert len(found) < 6
     assert client.post("/spoken", body, x_request_timeout_seconds="0.2").status == 504
 

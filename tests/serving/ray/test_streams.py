@@ -88,7 +88,7 @@ def test_errors(run: Run, name: str) -> None:
     found = list(event_client.events(run.client.port, f"/{name}", body, x_request_id="r"))
     assert [event.data for event in found] == [
         {"output": "A"},
-        {"error": f"node {node!r} failed (request r)"},
+        {"error": f"node {node!r} failed (request r)", "status": 500},
     ]
 
 
@@ -108,7 +108,8 @@ def test_the_deadline_ends_a_stream(run: Run, name: str) -> None:
     found = list(
         event_client.events(run.client.port, f"/{name}", body, x_request_timeout_seconds="0.5")
     )
-    assert found[-1].data == {"error": f"the deadline passed while {name!r} answered"}
+    late = {"error": f"the deadline passed while {name!r} answered", "status": 504}
+    assert found[-1].data == late
     assert run.was_closed()
 
 

@@ -142,5 +142,5 @@ def test_a_class_apart_that_yields(run: Run) -> None:
     leaving.close()
     assert run.was_closed()
     *_, last = event_client.events(run.client.port, path, {"instances": ["a", "bad"]})
-    assert set(last.data) == {"error"}
+    assert set(last.data) == {"error", "status"}
     assert "secret" not in last.data["error"]
