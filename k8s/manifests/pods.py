@@ -9,7 +9,9 @@ from umbel.k8s.manifests.options import ClusterOptions
 from umbel.k8s.manifests.shared_pods import HELPERS, all_volumes, of_all
 from umbel.k8s.manifests.workloads import HANDED_ON, Group, Object, Workload
 
-SERVE_PORT = 8000
+SERVE_PORT = 80
+"""KubeRay's Service has the port of the head's container: it drops a ``targetPort``."""
+
 METRICS_PORT = 8080
 NAME_LABEL = "umbel.dev/name"
 KIND_LABEL = "umbel.dev/kind"
@@ -31,6 +33,12 @@ POD_SECURITY: Object = {
     "runAsNonRoot": True,
     "runAsUser": USER,
     "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+RAY_POD_SECURITY: Object = {
+    **POD_SECURITY,
+    # A safe one (Kubernetes 1.22, also in the profile "restricted"): user 1000 binds port 80.
+    "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
 }
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -123,7 +131,7 @@ def _metadata(workload: Workload) -> Object:
 def _pod(containers: list[Object], volumes: list[Any]) -> Object:
     return {
         "containers": containers,
-        "securityContext": POD_SECURITY,
+        "securityContext": RAY_POD_SECURITY,
         "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes],
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,9 @@ from umbel.k8s.manifests.pods import (
 )
 from umbel.k8s.manifests.serve_config import ServeOptions, config_text, serve_config
 from umbel.k8s.manifests.workloads import Group, Object, Workload
+
+MOST_PODS = 1000
+"""Of one group: out of the way of what Serve asks for."""
 
 
 def ray_service(
@@ -72,7 +74,7 @@ def metadata(workload: Workload, name: str) -> Object:
 def _service(workload: Workload) -> Object:
     """The Service ``NAME`` on port 80, as KServe's; KubeRay points it at the cluster that
     serves. The port has to be called ``serve``."""
-    port = {"name": "serve", "port": 80, "targetPort": SERVE_PORT, "protocol": "TCP"}
+    port = {"name": "serve", "port": SERVE_PORT, "protocol": "TCP"}
     return {
         "metadata": {"name": workload.name, "labels": labels_of(workload)},
         "spec": {"type": "ClusterIP", "ports": [port]},
@@ -127,16 +129,17 @@ def _fault_tolerance(options: ClusterOptions) -> Object:
 
 
 def _group(workload: Workload, group: Group, options: ClusterOptions) -> Object:
-    least, most = group.replicas.min, group.replicas.ceiling
     params: dict[str, str] = {}
     if group.accelerator:
-        params["resources"] = f'"{{\\"accelerator_type:{group.accelerator}\\": 1}}"'
+        # In quotes for the shell, and without any other: KubeRay reads it, too.
+        params["resources"] = f"'{{\"accelerator_type:{group.accelerator}\": 1}}'"
     return {
         "groupName": group.name,
-        "replicas": least,
-        "minReplicas": least,
-        # A change rolls by starting new replicas first.
-        "maxReplicas": most + max(1, math.ceil(most / 4)),
+        "replicas": group.replicas.min,
+        # Serve's replicas are what is bounded, and pods follow them. KubeRay does not carry
+        # other bounds over to a cluster that runs.
+        "minReplicas": 0,
+        "maxReplicas": MOST_PODS,
         "rayStartParams": params,
         **({"labels": dict(group.labels)} if group.labels else {}),
         "template": worker_template(workload, group, options),

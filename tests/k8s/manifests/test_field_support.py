@@ -96,7 +96,7 @@ spec:
     objects: list[dict[str, Any]] = list(render_texts([("g.yaml", graph)], RenderOptions()).objects)
     (ray,) = (one for one in objects if one["kind"] == "RayService")
     (group,) = ray["spec"]["rayClusterConfig"]["workerGroupSpecs"]
-    assert group["minReplicas"] == 2
+    assert group["replicas"] == 2
 
 
 def test_the_operator_reports_it_as_a_warning() -> None:

@@ -6,6 +6,7 @@ import functools
 import json
 import lzma
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -207,11 +208,47 @@ def test_replicas_change_without_the_code() -> None:
     assert old["deployments"] != new["deployments"]
 
 
+def test_sizes_alone_are_no_reason_for_other_pods() -> None:
+    """KubeRay carries no other bounds over to a cluster that runs: they have to hold for all."""
+    groups = []
+    for text in (IRIS, IRIS.replace("maxReplicas: 5", "maxReplicas: 50")):
+        ray = one(rendered(text), "RayService")["spec"]["rayClusterConfig"]
+        groups.append(ray["workerGroupSpecs"])
+    assert groups[0] == groups[1]
+    assert groups[0][0]["maxReplicas"] >= 50
+
+
+def test_the_service_has_the_port_that_kuberay_gives_it() -> None:
+    """KubeRay drops a ``targetPort``, and takes the port that the head's container names."""
+    spec = one(rendered(IRIS), "RayService")["spec"]
+    (port,) = spec["serveService"]["spec"]["ports"]
+    assert (port["name"], port["port"]) == ("serve", 80)
+    assert "targetPort" not in port
+    cluster = spec["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        named = {one["name"]: one["containerPort"] for one in container["ports"]}
+        assert named["serve"] == 80
+        settings = group["template"]["spec"]["securityContext"]["sysctls"]
+        assert settings == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+    assert yaml.safe_load(spec["serveConfigV2"])["http_options"]["port"] == 80
+
+
+def test_kuberay_reads_what_ray_is_told_of_an_accelerator() -> None:
+    """It trims quotes and reads JSON; where it cannot, the pods get no ``num-gpus``."""
+    product = "    nodeSelector: {nvidia.com/gpu.product: NVIDIA-A100-SXM4-40GB}\n    model:"
+    text = GPU.replace("    model:", product, 1)
+    (_, gpu) = one(rendered(text), "RayService")["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    told = gpu["rayStartParams"].get("resources", "")
+    assert json.loads(told.strip("'\"` ")) == {"accelerator_type:A100": 1}
+    assert shlex.split(f"--resources={told}") == ['--resources={"accelerator_type:A100": 1}']
+
+
 def test_pods_are_as_large_and_stand_where_the_service_says() -> None:
     ray = one(rendered(IRIS), "RayService")["spec"]["rayClusterConfig"]
     serve, model = ray["workerGroupSpecs"]
     for group in (serve, model):
-        assert (group["minReplicas"], group["maxReplicas"]) == (2, 5 + 2)
+        assert (group["replicas"], group["minReplicas"]) == (2, 0)
         pod = group["template"]["spec"]
         assert pod["nodeSelector"] == {"pool": "models"}
         assert pod["tolerations"] == [{"key": "models", "operator": "Exists"}]
@@ -230,7 +267,7 @@ def test_a_gpu_model_gets_pods_of_its_own_and_scales_to_zero() -> None:
     limits = [g["template"]["spec"]["containers"][0]["resources"]["limits"] for g in (serve, gpu)]
     assert "nvidia.com/gpu" not in limits[0]
     assert limits[1] == {"cpu": 4, "memory": "8Gi", "nvidia.com/gpu": "1"}
-    assert (gpu["minReplicas"], gpu["maxReplicas"]) == (0, 4)
+    assert (gpu["replicas"], gpu["minReplicas"]) == (0, 0)
     assert spec["excludeHeadPodFromServeSvc"] is False
     pod = gpu["template"]["spec"]
     assert {"name": "pvc-models", "mountPath": "/mnt/pvc/models", "readOnly": True} in pod[
