@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +10,9 @@ from umbel.graph.findings import Finding
 from umbel.k8s.operator.messages import findings_text
 
 State = Literal["True", "False", "Unknown"]
+
+LIVING = frozenset({"Ready", "PredictorReady", "IngressReady"})
+"""What an InferenceService's readiness is made of. Knative gives all others severity Info."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,13 @@ def warned(findings: Iterable[Finding]) -> Condition | None:
 
 
 def merged(
-    conditions: Sequence[Condition], before: Sequence[Mapping[str, Any]], now: str
+    conditions: Sequence[Condition],
+    before: Sequence[Mapping[str, Any]],
+    now: str,
+    living: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
     """The conditions as the API has them, sorted by type as Knative does. The time of one whose
-    status did not change stays."""
+    status did not change stays. Those that are not ``living`` are for information."""
     known = {str(one.get("type")): one for one in before}
     written = []
     for one in sorted(conditions, key=lambda condition: condition.type):
@@ -64,5 +70,7 @@ def merged(
             entry["reason"] = one.reason
         if one.message:
             entry["message"] = one.message
+        if living is not None and one.type not in living:
+            entry["severity"] = "Info"
         written.append(entry)
     return written

@@ -74,6 +74,8 @@ def _applications(outcomes: list[Outcome]) -> Iterator[dict[str, Any]]:
 def _on_its_way(outcome: Outcome) -> bool:
     if is_going(outcome.raw):
         return outcome.held
+    if outcome.unsettled:
+        return True
     conditions = (outcome.status or {}).get("conditions") or ()
     ready: Raw = next((one for one in conditions if one["type"] == "Ready"), {})
     return ready.get("status") == "Unknown"

@@ -16,10 +16,11 @@ from typing import Any
 from umbel.k8s.operator.compiling import Compiled, application, compiled, document
 from umbel.k8s.operator.conditions import Condition, merged, warned
 from umbel.k8s.operator.messages import findings_text, tidy
-from umbel.k8s.operator.outcome import Notice, Outcome
+from umbel.k8s.operator.outcome import Notice, Outcome, readiness_notices
 from umbel.k8s.operator.reading import bare, loaded
 from umbel.k8s.operator.replica_variables import JoinedVariables
 from umbel.k8s.operator.routing import as_config, holder_of, routed
+from umbel.k8s.operator.service_conditions import waiting
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.world import (
     Key,
@@ -92,7 +93,8 @@ class _GraphPlan:
             text = "the annotation serving.kserve.io/stop is true"
             ready = Condition("Ready", "False", "Stopped", text)
             status = self._status(ready, None, stopped=True)
-            return Outcome(self.key, self.raw, status=status, held=finalizer)
+            notices = self._notices(ready)
+            return Outcome(self.key, self.raw, status=status, held=finalizer, notices=notices)
         if finalizer and Key("InferenceService", *self.key[1:]) in self.services:
             text = (
                 f"an InferenceService is called {self.key.name}, too, and has its path: rename one"
@@ -106,8 +108,9 @@ class _GraphPlan:
             applications = tuple(as_config(app, app.route) for app in self.observed.values())
         else:
             linger = self.settings.linger_s
+            early = self.settings.target == "kuberay"
             applications = routed(
-                self.world, self.observed, (), target, self.route, linger
+                self.world, self.observed, (), target, self.route, linger, early=early
             ).applications
         ready = self._ready(members, made, target)
         return Outcome(
@@ -203,11 +206,17 @@ class _GraphPlan:
         holder = holder_of(self.observed, self.route)
         if app is not None and app.failed:
             reason = "ObjectsRefused" if app.status == "REFUSED" else "DeployFailed"
-            return Condition("Ready", "False", reason, tidy(app.message))
+            return Condition("Ready", "False", app.reason or reason, tidy(app.message))
         if app is None or not app.runs:
-            return Condition("Ready", "Unknown", "Deploying", "the graph is being deployed")
+            why = (app.reason if app is not None else "") or "Deploying"
+            text = f"the graph is being deployed{waiting(app)}"
+            broken = app is not None and app.broken
+            return Condition("Ready", "False" if broken else "Unknown", why, text)
         if holder is not app:
             return Condition("Ready", "Unknown", "MovingTraffic", "traffic is being moved")
+        if app.replaced:
+            text = f"its pods are being replaced{waiting(app)}"
+            return Condition("Ready", "Unknown", app.reason or "Deploying", text)
         return Condition("Ready", "True")
 
     def _status(
@@ -218,8 +227,7 @@ class _GraphPlan:
         warnings = warned(made.findings) if made is not None else None
         if warnings is not None:
             conditions.append(warnings)
-        if stopped or "Stopped" in str(before.get("conditions")):
-            conditions.append(Condition("Stopped", "True" if stopped else "False"))
+        conditions.append(Condition("Stopped", "True" if stopped else "False"))
         mode = noted(self.raw).get("serving.kserve.io/deploymentMode", "Standard")
         modes = {"RawDeployment": "Standard", "Serverless": "Knative"}
         found: dict[str, Any] = {
@@ -236,14 +244,6 @@ class _GraphPlan:
         return holder is not None and holder.runs
 
     def _notices(self, ready: Condition) -> tuple[Notice, ...]:
-        before = {c.get("type"): c for c in (self.raw.get("status") or {}).get("conditions") or ()}
-        old = before.get("Ready", {})
-        if ready.status == old.get("status") and ready.reason == old.get("reason", ""):
-            return ()
-        if ready.status == "True":
-            return (Notice(self.key, "InferenceGraphReady", f"{self.key.name} is ready"),)
-        if ready.status == "False":
-            return (Notice(self.key, ready.reason, ready.message, warning=True),)
-        if old.get("status") == "True":
-            return (Notice(self.key, "InferenceGraphNotReady", ready.message),)
-        return ()
+        known = (self.raw.get("status") or {}).get("conditions") or ()
+        before: Raw = next((one for one in known if one.get("type") == "Ready"), {})
+        return tuple(readiness_notices(self.key, ready, before))

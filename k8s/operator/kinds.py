@@ -43,6 +43,7 @@ SECRET = Kind("Secret", "", "v1", "secrets")
 ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts")
 EVENT = Kind("Event", "", "v1", "events")
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
+POD = Kind("Pod", "", "v1", "pods")
 RAY_SERVICE = Kind("RayService", "ray.io", "v1", "rayservices")
 
 MADE = (

@@ -29,7 +29,9 @@ from umbel.k8s.operator.compiling import BUILDER
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Outcome
 from umbel.k8s.operator.ownership import belongs, is_left_of
+from umbel.k8s.operator.pod_trouble import PodReader, Trouble
 from umbel.k8s.operator.ray_serve import owned
+from umbel.k8s.operator.ray_service_status import cluster_of, reported
 from umbel.k8s.operator.reading import loaded
 from umbel.k8s.operator.revisions import digest_of
 from umbel.k8s.operator.settings import OperatorSettings
@@ -68,6 +70,7 @@ class KubeRay:
         self._live: dict[tuple[str, str, str], Raw] = {}
         self._missing: frozenset[str] = frozenset()
         self._refused: dict[Key, Refusal] = {}
+        self._pods = PodReader(cluster, settings.namespaces)
 
     async def read(self) -> dict[str, ServeApplication]:
         """The applications of all RayServices, and as ``REFUSED`` those that are in none."""
@@ -83,14 +86,29 @@ class KubeRay:
             for raw in found
         }
         self._note_missing()
+        services = [one for one in self._live.values() if one["kind"] == kinds.RAY_SERVICE.name]
+        found = [(one, self._applications(one)) for one in services]
         applications: dict[str, ServeApplication] = {}
-        for raw in self._live.values():
-            if raw["kind"] == kinds.RAY_SERVICE.name:
-                applications.update(self._applications(raw))
+        for one in await self._explained(found):
+            applications.update(one)
         for refusal in self._refused.values():
             for app in refusal.applications:
                 applications.setdefault(str(app["name"]), self._refused_application(app, refusal))
         return applications
+
+    async def _explained(
+        self, found: Iterable[tuple[Raw, dict[str, ServeApplication]]]
+    ) -> list[dict[str, ServeApplication]]:
+        """With what the pods say, where something does not come up: not asked for otherwise."""
+        given = list(found)
+        if not any(_waits(app) for _, apps in given for app in apps.values()):
+            return [apps for _, apps in given]
+        troubles = await self._pods.troubles()
+        told = []
+        for raw, apps in given:
+            one = troubles.get((raw["metadata"]["namespace"], cluster_of(raw)))
+            told.append({n: _with(app, one) for n, app in apps.items()} if one else apps)
+        return told
 
     async def make_so(self, world: World, desired: Desired) -> int:
         """Apply what changed and delete what is no longer wanted."""
@@ -230,25 +248,21 @@ class KubeRay:
             config = yaml.load(raw["spec"]["serveConfigV2"], Loader=_LOADER)  # noqa: S506
         except (KeyError, yaml.YAMLError):
             return {}
-        active = (raw.get("status") or {}).get("activeServiceStatus") or {}
-        states = active.get("applicationStatuses") or {}
+        own = [one for one in config.get("applications") or () if one.get("import_path") == BUILDER]
+        states = reported(raw, own)
         found = {}
-        for one in config.get("applications") or ():
-            if one.get("import_path") != BUILDER:
-                continue
-            state = states.get(one["name"]) or {}
-            parts = state.get("serveDeploymentStatuses") or {}
+        for one in own:
+            state = states[one["name"]]
             details = {
-                "status": state.get("status", "NOT_STARTED"),
-                "message": state.get("message", ""),
+                "status": state.status,
+                "message": "\n".join(text for text in (state.message, *state.parts) if text),
                 "deployed_app_config": one,
-                "deployments": {
-                    name: {"message": part.get("message", "")} for name, part in parts.items()
-                },
             }
             app = owned(one["name"], details, self._settings)
             if app is not None:
-                found[app.name] = dataclasses.replace(app, replicas=_copies(raw, active))
+                found[app.name] = dataclasses.replace(
+                    app, replicas=_copies(raw), replaced=state.replaced
+                )
         return found
 
 
@@ -256,8 +270,19 @@ _KINDS = {one.name: one for one in kinds.MADE}
 _NOT = Refusal((), "")
 
 
-def _copies(raw: Raw, active: Mapping[str, Any]) -> int:
+def _waits(app: ServeApplication) -> bool:
+    return app.replaced or not (app.runs or app.failed)
+
+
+def _with(app: ServeApplication, trouble: Trouble) -> ServeApplication:
+    if not _waits(app):
+        return app
+    return dataclasses.replace(app, reason=trouble.reason, message=trouble.message)
+
+
+def _copies(raw: Raw) -> int:
     """Replicas of the graph: one a worker pod. Of several groups only the total is known."""
+    active = (raw.get("status") or {}).get("activeServiceStatus") or {}
     groups = raw["spec"].get("rayClusterConfig", {}).get("workerGroupSpecs") or ()
     pods = int((active.get("rayClusterStatus") or {}).get("availableWorkerReplicas") or 0)
     return pods if len(groups) == 1 else min(pods, 1)

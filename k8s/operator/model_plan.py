@@ -9,10 +9,11 @@ from umbel.k8s.operator.compiling import compiled, document
 from umbel.k8s.operator.conditions import Condition, merged, summary
 from umbel.k8s.operator.messages import findings_text
 from umbel.k8s.operator.outcome import Outcome
-from umbel.k8s.operator.reading import bare
+from umbel.k8s.operator.reading import bare, loaded
 from umbel.k8s.operator.revisions import content_of
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.world import Key, Raw, World, is_going
+from umbel.k8s.translate.names import protocol
 
 ELSEWHERE = "UMB-K404"
 """The finding that the service has a model of its own."""
@@ -46,11 +47,19 @@ def plan_model(
         "observedGeneration": raw["metadata"].get("generation", 0),
         "conditions": merged([*conditions, ready], before.get("conditions") or (), world.now),
     }
-    if ready.status == "True":
-        base = settings.url(key.namespace, named)
-        url = f"{base.rstrip('/')}/v1/models/{key.name}:predict"
+    if ready.status == "True" and parent is not None:
+        url = settings.url(key.namespace, named).rstrip("/") + _path(key, parent.raw)
         status |= {"url": url, "address": {"url": url}}
     return Outcome(key, raw, status=status)
+
+
+def _path(key: Key, service: Raw) -> str:
+    """Below the service, by the protocol that it speaks."""
+    typed = loaded(service)
+    spoken = [protocol(one, typed) for one in typed.inference_services]
+    if "v2" in spoken:
+        return f"/v2/models/{key.name}/infer"
+    return f"/v1/models/{key.name}:predict"
 
 
 def _conditions(raw: Raw, named: str, parent: Outcome | None) -> list[Condition]:
@@ -59,14 +68,17 @@ def _conditions(raw: Raw, named: str, parent: Outcome | None) -> list[Condition]
         return [Condition("InferenceServiceReady", "False", "InferenceServiceNotFound", text)]
     found = (parent.status or {}).get("conditions") or ()
     theirs: Raw = next((one for one in found if one["type"] == "Ready"), {})
-    state, message = theirs.get("status", "Unknown"), str(theirs.get("message", ""))
-    reason = str(theirs.get("reason", ""))
-    service = Condition("InferenceServiceReady", state, reason, message)
+    if theirs.get("status") == "True":
+        service = Condition("InferenceServiceReady", "True")
+    else:
+        text = f"the InferenceService {named!r} is not ready: {theirs.get('message', '')}"
+        reason = "InferenceServiceNotReady"
+        service = Condition("InferenceServiceReady", "False", reason, text.rstrip(": "))
     made = compiled(parent.key, [document(parent.key, content_of(parent.raw)), bare(raw)], "/check")
     elsewhere = [one for one in made.findings if one.code == ELSEWHERE]
     if elsewhere:
         text = findings_text(elsewhere)
-        multi = Condition("IsMMSPredictor", "False", "PredictorNotMMS", text)
+        multi = Condition("IsMMSPredictor", "False", "IsNotMMSPredictor", text)
     else:
         multi = Condition("IsMMSPredictor", "True")
     return [service, multi, Condition("MemoryResourceAvailable", "True")]

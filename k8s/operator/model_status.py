@@ -47,9 +47,10 @@ def _status(
         failure = {"reason": reason, "message": text}
     elif one is None or app is None:
         transition, target = "InProgress", "Pending"
-    elif app.failed:
+    elif app.failed or app.broken:
         transition, target = "BlockedByFailedLoad", "FailedToLoad"
         reason = _OF_APPLICATIONS.get(app.status, "ModelLoadFailed")
+        reason = "RuntimeUnhealthy" if app.broken else reason
         failure = {"reason": reason, "message": tidy(app.message), "modelRevisionName": one.name}
     elif app.runs:
         transition, target = "UpToDate", "Loaded"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from umbel.k8s.operator.conditions import Condition
 from umbel.k8s.operator.world import Key, Raw
+
+UNSCHEDULABLE = "Unschedulable"
+"""Nothing may ever be large enough for it; or a node comes in a moment."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,27 @@ class Notice:
     warning: bool = False
 
 
+def readiness_notices(key: Key, ready: Condition, before: Raw) -> Iterator[Notice]:
+    """KServe's two events, when a resource becomes ready and when it no longer is; and one with
+    the reason, whenever there is another reason to do something."""
+    old, why = before.get("status"), before.get("reason", "")
+    kind, name = key.kind, key.name
+    if ready.status == "True" and old != "True":
+        yield Notice(key, f"{kind}Ready", f"{kind} [{name}] is Ready")
+    if ready.status != "True" and old == "True":
+        text = f"{kind} [{name}] is no longer Ready: {ready.message or 'a change is rolling out'}"
+        yield Notice(key, f"{kind}NotReady", text, warning=True)
+    telling = ready.status == "False" or ready.reason == UNSCHEDULABLE
+    if telling and ready.reason != "Stopped" and (ready.status != old or ready.reason != why):
+        yield Notice(key, ready.reason or "NotReady", ready.message, warning=True)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """``status`` None: nothing to say (the resource goes). ``held``: the finalizer belongs on
     it. ``serving``: the content that answers under its URL, for graphs that name it, None while
-    nothing does; ``divided``: its traffic goes to more than one revision, or
-    it serves several models."""
+    nothing does; ``unsettled``: something is on its way up; ``divided``: its traffic goes to
+    more than one revision, or it serves several models."""
 
     key: Key
     raw: Raw
@@ -35,4 +54,5 @@ class Outcome:
     held: bool = False
     notices: tuple[Notice, ...] = field(default=())
     serving: Raw | None = None
+    unsettled: bool = False
     divided: bool = False

@@ -17,7 +17,7 @@ from umbel.k8s.operator.world import Raw, ServeApplication, World
 @dataclass(frozen=True)
 class Routed:
     """``applications`` to deploy, each with its route; ``holder`` is the one that has the
-    route, or gets it, among them."""
+    route, or gets it, among them; empty while none can."""
 
     applications: tuple[dict[str, Any], ...]
     holder: str
@@ -35,9 +35,13 @@ def routed(
     target: Mapping[str, Any],
     route: str,
     linger_s: float,
+    *,
+    early: bool = False,
 ) -> Routed:
     """``wanted`` are all applications the resource needs, ``target`` the one of them that
-    should have the route; ``observed`` those it has."""
+    should have the route; ``observed`` those it has. The first gets it once it runs, or with
+    ``early`` at once: a proxy that knows a path holds its requests, and fails them with a 503
+    if the application does not start. Without one they are a plain 404."""
     plan = {str(app["name"]): {**app, "route_prefix": app.get("route_prefix")} for app in wanted}
     plan[target["name"]] = {**target, "route_prefix": None}
     current = holder_of(observed, route)
@@ -46,12 +50,15 @@ def routed(
     holder = str(target["name"])
     if current is not None and current.name != holder and not ready:
         holder = current.name
+    if current is None and not ready and not early:
+        holder = ""
     for app in _staying(world, observed, route, linger_s, holder):
         plan.setdefault(app.name, as_config(app, None))
         for name in app.owner.shares:  # what a front that still answers needs
             if name in observed:
                 plan.setdefault(name, as_config(observed[name], None))
-    plan[holder]["route_prefix"] = route
+    if holder:
+        plan[holder]["route_prefix"] = route
     return Routed(tuple(plan[name] for name in sorted(plan)), holder)
 
 

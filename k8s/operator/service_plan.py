@@ -80,8 +80,14 @@ class _ServicePlan:
         create = () if made is None else (made,)
         if is_stopped(self.raw):
             view = service_status.View(self.raw, self.world, self.settings, rollout, stopped=True)
-            status = service_status.status(view)
-            return Outcome(self.key, self.raw, (), create, (), status, held=self._keeps_finalizer())
+            return Outcome(
+                self.key,
+                self.raw,
+                create=create,
+                status=service_status.status(view),
+                held=self._keeps_finalizer(),
+                notices=service_status.notices(view),
+            )
         return self._served(rollout, known, create)
 
     def _keeps_finalizer(self) -> bool:
@@ -123,6 +129,7 @@ class _ServicePlan:
             self._keeps_finalizer(),
             service_status.notices(view),
             content,
+            unsettled=view.unsettled,
             divided=len(view.traffic()) > 1 or bool(self.models),
         )
 
@@ -137,7 +144,15 @@ class _ServicePlan:
         if not self.world.reachable:
             return ()
         wanted, linger = (*configs, *tags), self.settings.linger_s
-        return routed(self.world, self.observed, wanted, target, self.route, linger).applications
+        return routed(
+            self.world,
+            self.observed,
+            wanted,
+            target,
+            self.route,
+            linger,
+            early=self.settings.target == "kuberay",
+        ).applications
 
     def _candidates(self, rollout: Rollout) -> tuple[dict[str, Candidate], dict[str, Candidate]]:
         """The revisions and the variants that are to run."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from umbel.graph.findings import Finding
-from umbel.k8s.operator.conditions import Condition, State, merged, summary, true_or, warned
-from umbel.k8s.operator.messages import findings_text, tidy
+from umbel.k8s.operator.conditions import LIVING, merged
 from umbel.k8s.operator.model_status import model_status, runtime_fields, variant_status
-from umbel.k8s.operator.outcome import Notice
+from umbel.k8s.operator.outcome import Notice, readiness_notices
 from umbel.k8s.operator.rollout import Rollout, canaries, recorded
+from umbel.k8s.operator.service_conditions import conditions_of
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.world import Key, Raw, ServeApplication, World, noted
 
@@ -43,6 +43,18 @@ class View:
         """What forbids serving the newest revision."""
         own = tuple(one for one in self.findings if one.severity == "error")
         return own or (self.latest.compiled.errors if self.latest else ())
+
+    @property
+    def mode(self) -> str:
+        """``deploymentMode``, by the name it has today."""
+        asked = str(noted(self.raw).get("serving.kserve.io/deploymentMode", "Standard"))
+        return _MODES.get(asked, asked)
+
+    @property
+    def unsettled(self) -> bool:
+        """True while something is on its way up: it pays to look again soon."""
+        apps = [one.app for one in self.candidates.values() if one.config is not None]
+        return any(app is None or not (app.runs or app.failed) or app.replaced for app in apps)
 
     @property
     def latest(self) -> Candidate | None:
@@ -96,12 +108,12 @@ class View:
 def status(view: View) -> dict[str, Any]:
     """The whole status."""
     before = view.raw.get("status") or {}
-    conditions = _stopped(view) if view.stopped else _conditions(view)
+    conditions, times = conditions_of(view), before.get("conditions") or ()
     found: dict[str, Any] = {
         "observedGeneration": view.raw["metadata"].get("generation", 0),
-        "conditions": merged(conditions, before.get("conditions") or (), view.world.now),
+        "conditions": merged(conditions, times, view.world.now, LIVING),
         "components": _components(view),
-        "deploymentMode": _mode(view.raw),
+        "deploymentMode": view.mode,
     }
     if view.stopped:
         return found
@@ -127,100 +139,13 @@ def notices(view: View) -> tuple[Notice, ...]:
     """Events: what changed since the status that is recorded."""
     before = {c.get("type"): c for c in (view.raw.get("status") or {}).get("conditions") or ()}
     key = Key.of(view.raw)
-    made = []
-    ready = next(c for c in _conditions(view) if c.type == "Ready")
-    old, why = before.get("Ready", {}).get("status"), before.get("Ready", {}).get("reason", "")
-    if ready.status != old or (ready.status == "False" and ready.reason != why):
-        if ready.status == "True":
-            made.append(Notice(key, "InferenceServiceReady", f"{key.name} is ready"))
-        elif ready.status == "False":
-            made.append(Notice(key, ready.reason or "NotReady", ready.message, warning=True))
-        elif old == "True":
-            text = ready.message or "a change is rolling out"
-            made.append(Notice(key, "InferenceServiceNotReady", text))
+    ready = next(c for c in conditions_of(view) if c.type == "Ready")
+    made = list(readiness_notices(key, ready, before.get("Ready", {})))
     rolled, was = view.rolled_out()[0], str(recorded(view.raw).get("latestRolledoutRevision", ""))
     if rolled and rolled != was:
         done = "RolledBack" if rolled < was else "RolledOut"
         made.append(Notice(key, done, f"all traffic goes to {rolled}"))
     return tuple(made)
-
-
-def _stopped(view: View) -> list[Condition]:
-    text = "the annotation serving.kserve.io/stop is true"
-    names = ["PredictorReady", "IngressReady", "Ready"]
-    return [
-        *(Condition(name, "False", "Stopped", text) for name in names),
-        Condition("Stopped", "True"),
-    ]
-
-
-def _conditions(view: View) -> list[Condition]:
-    predictor = _predictor(view)
-    ingress = true_or("IngressReady", view.answers, "Deploying", "no revision answers yet")
-    if not view.world.reachable:
-        gone = "Ray's dashboard cannot be reached"
-        predictor = Condition("PredictorReady", "Unknown", "ServeUnreachable", gone)
-        ingress = Condition("IngressReady", "Unknown", "ServeUnreachable", gone)
-    latest = view.latest is not None and view.latest.runs
-    found = [
-        predictor,
-        ingress,
-        true_or("RoutesReady", view.answers, "Deploying"),
-        true_or("LatestDeploymentReady", latest, predictor.reason or "Deploying"),
-    ]
-    for name in ("transformer", "explainer"):
-        if (view.raw.get("spec") or {}).get(name):
-            status = predictor.status
-            found.append(
-                Condition(f"{name.title()}Ready", status, predictor.reason, predictor.message)
-            )
-    if view.variants:
-        found.append(_canary(view))
-    warnings = warned(view.findings)
-    if warnings is not None:
-        found.append(warnings)
-    if "Stopped" in str((view.raw.get("status") or {}).get("conditions")):
-        found.append(Condition("Stopped", "False"))
-    living = [predictor, ingress, *(c for c in found if c.type == "CanaryPredictorReady")]
-    return [*found, summary(living)]
-
-
-def _predictor(view: View) -> Condition:
-    latest = view.latest
-    if latest is None:
-        return Condition("PredictorReady", "Unknown", "Deploying")
-    if view.errors:
-        text = findings_text(view.errors)
-        return Condition("PredictorReady", "False", "InvalidPredictorSpec", text)
-    app = latest.app
-    if app is not None and app.failed:
-        reason = "ObjectsRefused" if app.status == "REFUSED" else "ModelLoadFailed"
-        return Condition("PredictorReady", "False", reason, tidy(app.message))
-    if not latest.runs:
-        text = f"{latest.name} is being deployed"
-        return Condition("PredictorReady", "Unknown", "Deploying", text)
-    arrived = view.holder is not None and view.holder.name == view.target
-    if not arrived:
-        return Condition("PredictorReady", "Unknown", "MovingTraffic", "traffic is being moved")
-    return Condition("PredictorReady", "True")
-
-
-def _canary(view: View) -> Condition:
-    state: State = "True"
-    texts = []
-    for name in view.variants:
-        one = view.candidates[name]
-        if one.compiled.errors:
-            state, text = "False", findings_text(one.compiled.errors)
-        elif one.app is not None and one.app.failed:
-            state, text = "False", tidy(one.app.message)
-        elif not one.runs:
-            state, text = (state if state == "False" else "Unknown"), "is being deployed"
-        else:
-            continue
-        texts.append(f"{name}: {text}")
-    reason = {"True": "", "False": "CanaryNotReady", "Unknown": "Deploying"}[state]
-    return Condition("CanaryPredictorReady", state, reason, "; ".join(texts))
 
 
 def _components(view: View) -> dict[str, Any]:
@@ -271,8 +196,3 @@ def _traffic(view: View, latest: str) -> list[dict[str, Any]]:
                 entry["url"] = view.settings.url(namespace, f"{tag}-{own}")
         found.append(entry)
     return found
-
-
-def _mode(raw: Raw) -> str:
-    asked = noted(raw).get("serving.kserve.io/deploymentMode", "Standard")
-    return _MODES.get(asked, asked)

@@ -12,6 +12,12 @@ Raw = Mapping[str, Any]
 """A resource as the API server gives it."""
 
 
+BROKEN = frozenset(
+    {"ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CrashLoopBackOff"}
+)
+"""Reasons of pods that somebody has to do something about."""
+
+
 class Key(NamedTuple):
     """Which resource. ``namespace`` is empty for cluster-wide kinds."""
 
@@ -56,10 +62,21 @@ class ServeApplication:
     """It has all its replicas, or was seen running: a change of its route alone makes Serve
     report DEPLOYING for a moment, in which it goes on answering."""
 
+    reason: str = ""
+    """Why it does not come up, in one word, where that is known."""
+
+    replaced: bool = False
+    """It runs, and the pods it runs in are being replaced by others."""
+
     @property
     def runs(self) -> bool:
         """True once every deployment is healthy."""
         return self.status == "RUNNING" or (self.status == "DEPLOYING" and self.proven)
+
+    @property
+    def broken(self) -> bool:
+        """True where its pods do not start for a reason that no waiting mends."""
+        return not self.runs and self.reason in BROKEN
 
     @property
     def failed(self) -> bool:
