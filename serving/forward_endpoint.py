@@ -13,9 +13,12 @@ from umbel.nodes.messages import Message
 from umbel.serving.components import COMPONENTS
 from umbel.serving.endpoint import Endpoint, json_reply
 from umbel.serving.forwarded_explanation import forwarded
-from umbel.serving.wire import Reply, WireRequest
+from umbel.serving.wire import JSON, Reply, WireRequest
 
 _EXPLAIN = re.compile(r"/v1/models/[^/]+:explain|/v2/models/[^/]+/explain")
+
+_FORM = "application/x-www-form-urlencoded"
+"""What curl calls a body that nobody gave a type."""
 
 
 class ForwardEndpoint(Endpoint):
@@ -41,7 +44,9 @@ class ForwardEndpoint(Endpoint):
 
     async def _document(self, request: WireRequest) -> Reply:
         """A graph's own call, ``POST /NAME``: to the path of the model that takes the body."""
-        kind = request.headers.get("content-type", "application/json")
+        kind = request.headers.get("content-type", "")
+        if kind in ("", _FORM):
+            kind = JSON["content-type"]
         message: Message = await self.inference.run(
             {self.inference_port: Message(request.body, 200, kind)}, request.context
         )

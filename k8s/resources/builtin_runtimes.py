@@ -1,4 +1,4 @@
-"""The ClusterServingRuntimes that KServe 0.20 installs, as data."""
+"""The ClusterServingRuntimes that KServe 0.20 installs, as data, and one of the next release."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ BUILT_IN: tuple[BuiltInRuntime, ...] = (
     BuiltInRuntime("kserve-lgbserver", _auto(1, lightgbm="4"), ("v1", "v2")),
     BuiltInRuntime("kserve-pmmlserver", _auto(1, pmml="3 4"), ("v1", "v2")),
     BuiltInRuntime("kserve-paddleserver", _auto(1, paddle="2"), ("v1", "v2")),
+    BuiltInRuntime("kserve-catboostserver", _auto(1, catboost="1"), ("v1", "v2")),
     BuiltInRuntime(
         "kserve-predictiveserver",
         (("sklearn", "1", False, 3), ("xgboost", "2", False, 3), ("lightgbm", "4", False, 3)),
@@ -75,4 +76,5 @@ BUILT_IN: tuple[BuiltInRuntime, ...] = (
         installed=False,
     ),
 )
-"""In the order of KServe's kustomization; ``installed`` is False for what it ships unlisted."""
+"""In the order of KServe's kustomization; ``installed`` is False for what it ships unlisted. The
+server for CatBoost came after 0.20."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from umbel.graph.findings import Finding, Place
+from umbel.k8s.resources.builtin_pods import PODS
 from umbel.k8s.resources.builtin_runtimes import BUILT_IN, BuiltInRuntime
 from umbel.k8s.resources.field_check import closest
 from umbel.k8s.resources.resource import Resource
@@ -28,19 +29,29 @@ class Runtime:
     """A runtime that may be selected. ``namespace`` is empty for cluster-wide ones.
 
     ``created`` is an RFC 3339 time where it is known (from a cluster): of two equal runtimes
-    the newer one wins.
+    the newer one wins. ``pod`` is its spec as plain data: the pod it runs models in.
     """
 
     name: str
     spec: ServingRuntimeSpec
     namespace: str = ""
     created: str = ""
+    pod: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
     def of(resource: Resource[ServingRuntimeSpec]) -> Runtime:
         """A runtime read from a file or a cluster."""
         created = resource.data.get("metadata", {}).get("creationTimestamp", "")
-        return Runtime(resource.name, resource.spec, resource.namespace, created)
+        pod = resource.data.get("spec") or {}
+        return Runtime(resource.name, resource.spec, resource.namespace, created, pod)
+
+    @property
+    def image(self) -> str:
+        """The image of the container that serves; empty where it names none."""
+        for one in self.pod.get("containers") or ():
+            if one.get("name") == "kserve-container":
+                return str(one.get("image") or "")
+        return ""
 
     def supports_protocol(self, protocol: str) -> bool:
         """True also where the runtime lists no protocol at all."""
@@ -247,4 +258,5 @@ def _from_row(row: BuiltInRuntime) -> Runtime:
             protocol_versions=row.protocols,
             worker_spec=RuntimeWorkerSpec() if row.multi_node else None,
         ),
+        pod=PODS.get(row.name, {}),
     )

@@ -16,6 +16,7 @@ from umbel.graph.ir import Graph, Program
 from umbel.graph.steps import GraphName
 from umbel.k8s.resources import Loaded, Resource, load, validate
 from umbel.k8s.resources.declared import Declared
+from umbel.k8s.translate.containers import NOWHERE, ContainerAddresses
 from umbel.k8s.translate.extensions import Extensions, read_extensions, settled
 from umbel.k8s.translate.inference_graphs import translate_graph
 from umbel.k8s.translate.inference_services import translate_service
@@ -37,8 +38,11 @@ class Translated:
     sound: Program
 
 
-def translate(texts: Sequence[tuple[str, str]]) -> Translated:
-    """Read ``(file, text)`` pairs and translate what they declare. Never raises."""
+def translate(
+    texts: Sequence[tuple[str, str]], addresses: ContainerAddresses = NOWHERE
+) -> Translated:
+    """Read ``(file, text)`` pairs and translate what they declare. ``addresses``: where the
+    components that run as containers answer. Never raises."""
     loaded = load(texts)
     findings = [*loaded.findings, *validate(loaded, condition_problems=conditions.problems)]
     extensions = []
@@ -47,15 +51,18 @@ def translate(texts: Sequence[tuple[str, str]]) -> Translated:
         findings = [one for one in findings if not settled(one, graph, read)] + problems
         extensions.append(read)
     forbidden = has_errors(findings)
-    graphs, served = _graphs(loaded, extensions, findings)
+    graphs, served = _graphs(loaded, extensions, findings, addresses)
     program = Program(graphs, served)
     return Translated(Program({}, ()) if forbidden else program, tuple(findings), program)
 
 
 def _graphs(
-    loaded: Loaded, extensions: Sequence[Extensions], findings: list[Finding]
+    loaded: Loaded,
+    extensions: Sequence[Extensions],
+    findings: list[Finding],
+    addresses: ContainerAddresses,
 ) -> tuple[dict[GraphName, Graph], tuple[GraphName, ...]]:
-    names = Names(loaded)
+    names = Names(loaded, addresses.given)
     headers, problems = router_headers(loaded)
     broken = {_document(one) for one in findings if one.severity == "error"}
     findings += problems
@@ -70,7 +77,7 @@ def _graphs(
         if models:
             made, problems = translate_pool(service, names, models)
         else:
-            made, problems = translate_service(service, names, loaded)
+            made, problems = translate_service(service, names, loaded, addresses)
             problems = [*problems, *misplaced(service, loaded)]
         graphs.update({graph.name: graph for graph in made})
         served.append(made[0].name)

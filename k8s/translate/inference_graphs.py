@@ -30,7 +30,7 @@ from umbel.graph.value_types import Port, Signature
 from umbel.k8s.resources import InferenceGraphSpec, Resource
 from umbel.k8s.resources.inference_graph import ROOT, GraphStep
 from umbel.k8s.translate.extensions import Extensions, StepExtension
-from umbel.k8s.translate.names import Names, service_url
+from umbel.k8s.translate.names import Names
 from umbel.k8s.translate.node_steps import BODY, MESSAGE, NodeSteps
 from umbel.k8s.translate.scaling import scale_of
 
@@ -218,7 +218,7 @@ class _Node(NodeSteps):
 
     def _remote(self, name: StepId, step: GraphStep, asked: StepExtension) -> Node:
         protocol = asked.edge.protocol if asked.edge else ""
-        url = step.service_url or service_url(self.resource, step.service_name, protocol)
+        url = step.service_url or self.names.service_url(self.resource, step.service_name, protocol)
         return Node(
             NodeName(name),
             "service",

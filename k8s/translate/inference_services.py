@@ -12,7 +12,7 @@ from pathlib import Path
 from umbel.graph.findings import Finding, Place
 from umbel.graph.implementations import Implementation, ModelFile, PythonClass
 from umbel.graph.ir import Graph, Interface, Node, NodeKind
-from umbel.graph.options import Fuse, NodeOptions, Resources
+from umbel.graph.options import Fuse, NodeOptions, Resources, Scale
 from umbel.graph.placement import Placement
 from umbel.graph.router_steps import Predict
 from umbel.graph.steps import Call, GraphName, Input, NodeName, Step, StepId
@@ -23,8 +23,19 @@ from umbel.k8s.resources.container import Container
 from umbel.k8s.resources.inference_service import Transformer
 from umbel.k8s.resources.predictor import Model, Predictor
 from umbel.k8s.resources.service_rules import implementations
+from umbel.k8s.translate.containers import (
+    NOWHERE,
+    RUN_AS,
+    WAYS,
+    ContainerAddresses,
+    host_of,
+    in_containers,
+    way_of,
+)
+from umbel.k8s.translate.forwarding import PAYLOAD, forwarding_graph, grpc_graphs
 from umbel.k8s.translate.library_explainers import library_explainer
 from umbel.k8s.translate.model_arguments import model_arguments
+from umbel.k8s.translate.model_files import model_location, model_settings
 from umbel.k8s.translate.names import Names, Service, model_name
 from umbel.k8s.translate.payload_logging import payload_logs
 from umbel.k8s.translate.placing import limits_of, placed, together
@@ -32,45 +43,47 @@ from umbel.k8s.translate.python_classes import class_reference, constructor_argu
 from umbel.k8s.translate.scaling import batch_of, scale_of
 from umbel.nodes.model_formats import FORMATS
 
-ALLOW_PICKLE = "umbel.dev/allow-pickle"
 FUSE = "umbel.dev/fuse"
-TRUSTED_TYPES = "umbel.dev/trusted-types"
-"""Types in a skops file that the user trusts, separated by commas or spaces."""
-
-MODEL_DIGEST = "umbel.dev/model-sha256"
 
 MODEL_SIGNATURE = Signature((Port("x"),), (Port("output"),))
-PAYLOAD = Signature((Port("payload"),), (Port("output"),))
 
 
 def translate_service(
-    service: Service, names: Names, loaded: Loaded
+    service: Service, names: Names, loaded: Loaded, addresses: ContainerAddresses = NOWHERE
 ) -> tuple[tuple[Graph, ...], list[Finding]]:
     """The served graph first, then the inner ones, and what umbel cannot do with it."""
-    maker = _Maker(service, names.of(service))
+    hosts = {name: host_of(service.name, name) for name in in_containers(service, loaded)}
+    found = {name: addresses.url(service.namespace, host) for name, host in hosts.items()}
+    maker = _Maker(service, names.of(service), {name: url for name, url in found.items() if url})
     return maker.graphs(), maker.findings
 
 
 class _Maker:
     """One InferenceService on its way to becoming graphs."""
 
-    def __init__(self, service: Service, name: GraphName) -> None:
-        self.service, self.name = service, name
+    def __init__(self, service: Service, name: GraphName, containers: dict[str, str]) -> None:
+        """``containers``: the URLs of the components that are containers."""
+        self.service, self.name, self.containers = service, name, containers
         self.findings: list[Finding] = []
         self.model_name = model_name(service)
 
     def graphs(self) -> tuple[Graph, ...]:
         """The graphs, the served one first."""
         spec = self.service.spec
+        self._check_ways()
         inner: tuple[Graph, ...] = ()
         if spec.transformer is None:
-            served = self._predictor(self.name)
+            served, *rest = self._predictor(self.name)
+            inner = tuple(rest)
+            answering = served.name
         elif not implementations(spec.predictor):
             served = self._transformer_alone(spec.transformer)
+            answering = served.name
         else:
-            predictor = self._predictor(GraphName(f"{self.name}/predictor"))
-            inner = (predictor,)
-            served = self._transformed(predictor.name)
+            inner = self._predictor(GraphName(f"{self.name}/predictor"))
+            answering = inner[0].name
+            served = self._transformed(answering)
+        served = self._called_by_containers(served, answering)
         sinks = payload_logs(self.service, self._warn)
         if sinks:
             served = replace(served, settings={**served.settings, "payload_logs": sinks})
@@ -80,15 +93,42 @@ class _Maker:
             inner = (*inner, explainer)
         return (served, *inner)
 
-    def _predictor(self, name: GraphName) -> Graph:
+    def _check_ways(self) -> None:
+        for name, component in self.service.spec.components:
+            asked = way_of(self.service, component)
+            if asked not in ("", *WAYS):
+                where: tuple[str, ...] = ("metadata", "annotations", RUN_AS)
+                if RUN_AS in component.annotations:
+                    where = ("spec", name, "annotations", RUN_AS)
+                told = f"{RUN_AS} is {asked!r}, not container or native"
+                self._warn("UMB-K530", where, told, f"{RUN_AS}: container")
+
+    def _called_by_containers(self, served: Graph, predictor: GraphName) -> Graph:
+        """``served`` with the predictor as a part that answers by itself, where a container
+        calls it: at the host that KServe gives it."""
+        if "predictor" in self.containers or not self.containers:
+            return served
+        return replace(served, components={host_of(self.service.name, "predictor"): predictor})
+
+    def _predictor(self, name: GraphName) -> tuple[Graph, ...]:
+        """The predictor's graph first, then what it is made of."""
         predictor = self.service.spec.predictor
+        if "predictor" in self.containers:
+            parts = (self.containers["predictor"], self.model_name, self._settings(predictor))
+            if _speaks_grpc_only(predictor):
+                return grpc_graphs(name, "predictor", *parts, self._place("predictor"))
+            return (forwarding_graph(name, "predictor", *parts, self._place("predictor")),)
         model = predictor.as_model()
         if model is not None:
-            return self._model(name, predictor, model)
+            return (self._model(name, predictor, model),)
         container = predictor.custom_container or Container()
         methods = ("preprocess", "predict", "postprocess")
         chain = self._class_steps("predictor", container, methods)
-        return self._graph(name, chain, "payload", PAYLOAD, predictor)
+        return (self._graph(name, chain, "payload", PAYLOAD, predictor),)
+
+    def _forwarded(self, component: NodeKind, name: GraphName, sized: Component) -> Graph:
+        url, place = self.containers[component], self._place(component)
+        return forwarding_graph(name, component, url, self.model_name, self._settings(sized), place)
 
     def _model(self, name: GraphName, predictor: Predictor, model: Model) -> Graph:
         where = ("spec", "predictor", predictor.model_blocks[0][0])
@@ -112,9 +152,9 @@ class _Maker:
             )
         code = ModelFile(
             kind,
-            self._location(predictor, model) or asked.uri,
+            model_location(predictor, model, self._folder()) or asked.uri,
             model.model_format.version or "",
-            {**asked.settings, **self._settings(kind, model)},
+            {**asked.settings, **model_settings(self.service, kind, model)},
         )
         node = self._node("predictor", "predictor", code, MODEL_SIGNATURE, predictor)
         steps = (
@@ -130,12 +170,16 @@ class _Maker:
 
     def _transformer_alone(self, transformer: Transformer) -> Graph:
         """No predictor: what ``preprocess`` and ``postprocess`` make of the body is the answer."""
+        if "transformer" in self.containers:
+            return self._forwarded("transformer", self.name, transformer)
         container = transformer.containers[0] if transformer.containers else Container()
         chain = self._class_steps("transformer", container, ("preprocess", "postprocess"))
         return self._graph(self.name, chain, "payload", PAYLOAD, transformer)
 
     def _transformed(self, predictor: GraphName) -> Graph:
         transformer = self.service.spec.transformer or Transformer()
+        if "transformer" in self.containers:
+            return self._forwarded("transformer", self.name, self.service.spec.predictor)
         container = transformer.containers[0] if transformer.containers else Container()
         before, nodes = self._class_steps("transformer", container, ("preprocess", "postprocess"))
         first, pre, post = before
@@ -159,8 +203,10 @@ class _Maker:
             graph, findings = library_explainer(self.service, explainer, served, model, options)
             self.findings += findings
             return graph
-        chain = self._class_steps("explainer", explainer.containers[0], ("explain",))
         name = GraphName(f"{self.name}/explainer")
+        if "explainer" in self.containers:
+            return self._forwarded("explainer", name, explainer)
+        chain = self._class_steps("explainer", explainer.containers[0], ("explain",))
         return self._graph(name, chain, "payload", PAYLOAD, explainer)
 
     def _class_steps(
@@ -172,9 +218,11 @@ class _Maker:
             self._warn(
                 "UMB-K512",
                 ("spec", component, "containers"),
-                f"umbel runs no images: it cannot start the {component} {container.image!r}",
-                "name its Python class: annotate the service with "
-                f"umbel.dev/{component}-class: 'module:Class'",
+                f"the {component} {container.image!r} is a container: a cluster starts it, umbel "
+                "alone cannot",
+                f"where it runs: umbel run --service {host_of(self.service.name, component)}="
+                f"http://HOST:PORT; or its Python class: umbel.dev/{component}-class: "
+                "'module:Class'",
             )
         place = self._place(component)
         steps: list[Step] = [Input(id=StepId("payload"), port="payload", place=place)]
@@ -244,14 +292,6 @@ class _Maker:
         component: Component,
     ) -> Graph:
         steps, nodes = chain
-        settings: dict[str, object] = {"kserve": True}
-        if component.timeout:
-            settings["timeout_s"] = float(component.timeout)
-        scale = scale_of(component)
-        if scale is not None:
-            settings["scale"] = scale
-        if component.container_concurrency:
-            settings["max_concurrency"] = component.container_concurrency
         return Graph(
             name=name,
             nodes={node.name: node for node in nodes},
@@ -260,32 +300,22 @@ class _Maker:
             signature=signature,
             interface=interface,
             model_name=self.model_name,
-            settings=settings,
+            settings=self._settings(component),
             place=self._place(""),
         )
 
-    def _location(self, predictor: Predictor, model: Model) -> str:
-        uri = model.storage_uri or (predictor.storage_uris[0].uri if predictor.storage_uris else "")
-        if not uri and model.storage is not None:
-            parameters, path = model.storage.parameters, model.storage.path or ""
-            kind, bucket = parameters.get("type", "s3"), parameters.get("bucket", "")
-            uri = path if "://" in path else f"{kind}://{bucket}/{path}"
-        if uri and "://" not in uri and not uri.startswith("/"):
-            uri = str(Path(self._folder()) / uri)
-        return uri
-
-    def _settings(self, kind: str, model: Model) -> dict[str, object]:
-        settings: dict[str, object] = {}
-        annotations = self.service.annotations
-        if str(annotations.get(ALLOW_PICKLE, "")).lower() == "true":
-            settings["allow_pickle"] = True
-        if annotations.get(MODEL_DIGEST):
-            settings["sha256"] = str(annotations[MODEL_DIGEST])
-        if annotations.get(TRUSTED_TYPES):
-            words = str(annotations[TRUSTED_TYPES]).replace(",", " ").split()
-            settings["trusted"] = words
-        if kind == "sklearn" and (model.env_value("PREDICT_PROBA") or "").lower() == "true":
-            settings["method"] = "predict_proba"
+    def _settings(self, component: Component) -> dict[str, object]:
+        """What the component asks of its replicas. One that is a container has them itself: the
+        graph in front of it grows with them and keeps one."""
+        settings: dict[str, object] = {"kserve": True}
+        if component.timeout:
+            settings["timeout_s"] = float(component.timeout)
+        outside = any(getattr(self.service.spec, name) is component for name in self.containers)
+        scale = scale_of(component)
+        if scale is not None:
+            settings["scale"] = Scale(1, max(1, scale.ceiling)) if outside else scale
+        if component.container_concurrency and not outside:
+            settings["max_concurrency"] = component.container_concurrency
         return settings
 
     def _folder(self) -> str:
@@ -296,3 +326,10 @@ class _Maker:
 
     def _warn(self, code: str, path: tuple[str, ...], message: str, fix: str) -> None:
         self.findings.append(self.service.finding("warning", code, path, message, fix))
+
+
+def _speaks_grpc_only(predictor: Predictor) -> bool:
+    """Whether KServe takes the container's ports for gRPC, by their names."""
+    container = predictor.container("transformer-container") or predictor.custom_container
+    ports = container.ports if container is not None else ()
+    return bool(ports) and all(one.name.startswith(("grpc", "h2c")) for one in ports)

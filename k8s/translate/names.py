@@ -36,8 +36,10 @@ class Names:
     ``namespace.name``.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
-        self._loaded = loaded
+    def __init__(self, loaded: Loaded, urls: Mapping[str, str] | None = None) -> None:
+        """``urls``: where services that are not in the files are reached, by ``NAME`` or
+        ``NAMESPACE/NAME``."""
+        self._loaded, self._urls = loaded, urls or {}
         self._services = {(s.namespace, s.name): s for s in loaded.inference_services}
         self._graphs = {(g.namespace, g.name) for g in loaded.inference_graphs}
         self._served: dict[tuple[str, str, str], GraphName] = {}
@@ -65,17 +67,18 @@ class Names:
             return self._served["InferenceGraph", namespace, name], ""
         return None
 
-
-def service_url(graph: Resource[Any], name: str, protocol: str = "") -> str:
-    """Where a service that is not in the files is reached, by ``protocol`` or V1."""
-    try:
-        urls: Any = json.loads(graph.annotations.get(SERVICE_URLS, "{}"))
-    except ValueError:
-        urls = {}
-    if isinstance(urls, Mapping) and isinstance(urls.get(name), str):
-        return str(urls[name])
-    path = f"v2/models/{name}/infer" if protocol == "v2" else f"v1/models/{name}:predict"
-    return f"http://{name}.{graph.namespace}/{path}"
+    def service_url(self, graph: Resource[Any], name: str, protocol: str = "") -> str:
+        """Where a service that is not in the files is reached, by ``protocol`` or V1."""
+        try:
+            urls: Any = json.loads(graph.annotations.get(SERVICE_URLS, "{}"))
+        except ValueError:
+            urls = {}
+        if isinstance(urls, Mapping) and isinstance(urls.get(name), str):
+            return str(urls[name])
+        path = f"v2/models/{name}/infer" if protocol == "v2" else f"v1/models/{name}:predict"
+        given = self._urls.get(f"{graph.namespace}/{name}") or self._urls.get(name)
+        base = given.rstrip("/") if given else f"http://{name}.{graph.namespace}"
+        return f"{base}/{path}"
 
 
 def model_name(service: Service) -> str:

@@ -16,6 +16,11 @@ _KSERVES_OWN: dict[str, object] = {"protocol": "v1", "predictor_protocol": "v1"}
 """What KServe's model server gives a class whose command line does not say otherwise, with the
 host of the predictor. umbel calls the predictor itself."""
 
+_SERVERS = frozenset(
+    ("bentoml", "daphne", "granian", "gunicorn", "hypercorn", "uvicorn", "waitress-serve")
+)
+"""Commands that serve an object of a module, ``uvicorn app:app``: no class of a model."""
+
 _CLASS = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 
@@ -26,6 +31,8 @@ def class_reference(service: Service, component: str, container: Container) -> s
     if asked:
         return str(asked)
     words = [*container.command, *container.args]
+    if any(word.rpartition("/")[2] in _SERVERS for word in words):
+        return ""
     if component == "transformer" and _is_feast(words):
         return next((word for word in _before_options(words) if _CLASS.match(word)), FEAST)
     return next((word for word in words if _CLASS.match(word)), "")

@@ -15,11 +15,7 @@ from umbel.graph.steps import NodeName
 from umbel.graph.value_types import Port, Signature
 from umbel.k8s.resources import Loaded, Resource, TrainedModelSpec
 from umbel.k8s.resources.predictor import Model
-from umbel.k8s.translate.inference_services import (
-    ALLOW_PICKLE,
-    MODEL_DIGEST,
-    TRUSTED_TYPES,
-)
+from umbel.k8s.translate.model_files import ALLOW_PICKLE, MODEL_DIGEST, TRUSTED_TYPES
 from umbel.k8s.translate.names import Names, Service
 from umbel.k8s.translate.placing import resources_of
 from umbel.k8s.translate.scaling import batch_of, scale_of

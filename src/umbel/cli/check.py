@@ -8,6 +8,7 @@ from typing import Any
 from umbel.cli import files
 from umbel.cli.pools import add_pools, pools_of
 from umbel.cli.reporting import print_findings
+from umbel.cli.services import add_services, services_of
 from umbel.graph import passes
 from umbel.graph.findings import has_errors
 from umbel.graph.pool_checks import pool_findings
@@ -19,12 +20,13 @@ def add(verbs: Any) -> None:
     verb.add_argument("files", nargs="+", metavar="FILE")
     verb.add_argument("--json", action="store_true", help="findings as JSON on stdout")
     add_pools(verb)
+    add_services(verb)
     verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; 1 if one of them is an error."""
-    loaded = files.load(arguments.files)
+    loaded = files.load(arguments.files, services_of(arguments))
     found = loaded.findings
     pools = pools_of(arguments)
     if not has_errors(found):

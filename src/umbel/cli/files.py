@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,9 @@ class Loaded:
         return self
 
 
-def load(files: Sequence[str]) -> Loaded:
-    """Read and check all files. Raises only where a file cannot be read at all."""
+def load(files: Sequence[str], services: Mapping[str, str] | None = None) -> Loaded:
+    """Read and check all files. ``services``: URLs of what umbel does not start itself, by name.
+    Raises only where a file cannot be read at all."""
     definitions: list[GraphDefinition] = []
     yaml_files: list[str] = []
     for file in (one for named in files for one in _expanded(named)):
@@ -56,7 +57,7 @@ def load(files: Sequence[str]) -> Loaded:
         _add(definition, graphs, served, findings)
     beside: dict[GraphName, Graph] = {}
     if yaml_files:
-        beside = _add_yaml(yaml_files, graphs, served, findings)
+        beside = _add_yaml(yaml_files, services or {}, graphs, served, findings)
     program = infer(Program(graphs, tuple(served)))
     findings += check(infer(Program(graphs | beside, tuple(served))) if beside else program)
     findings.sort(key=lambda finding: (finding.place.file, finding.place.line))
@@ -110,6 +111,7 @@ def _duplicate(graph: Graph, known: Graph) -> Finding:
 
 def _add_yaml(
     files: list[str],
+    services: Mapping[str, str],
     graphs: dict[GraphName, Graph],
     served: list[GraphName],
     findings: list[Finding],
@@ -117,6 +119,7 @@ def _add_yaml(
     """Adds what can be served; gives the graphs that only need to be checked, because an error
     elsewhere forbids serving."""
     from umbel.k8s.translate import translate
+    from umbel.k8s.translate.containers import ContainerAddresses
 
     texts = []
     for file in files:
@@ -124,7 +127,7 @@ def _add_yaml(
             texts.append((file, Path(file).read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError) as error:
             raise DeclarationError(f"{file}: cannot be read: {error}") from error
-    translated = translate(texts)
+    translated = translate(texts, ContainerAddresses(services))
     findings += translated.findings
     for name, graph in translated.program.graphs.items():
         if name in graphs:

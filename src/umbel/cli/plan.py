@@ -9,6 +9,7 @@ from typing import Any
 from umbel.cli import files
 from umbel.cli.pools import add_pools, pools_of
 from umbel.cli.reporting import print_findings
+from umbel.cli.services import add_services, services_of
 from umbel.graph import passes
 from umbel.graph.canonical import as_data
 from umbel.graph.findings import has_errors
@@ -26,13 +27,14 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser("plan", help="deployments, fusion with reasons, resources")
     verb.add_argument("files", nargs="+", metavar="FILE")
     verb.add_argument("--json", action="store_true")
+    add_services(verb)
     add_pools(verb)
     verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan of all graphs."""
-    loaded = files.load(arguments.files)
+    loaded = files.load(arguments.files, services_of(arguments))
     print_findings(loaded.findings)
     pools = pools_of(arguments)
     plan = passes.plan(loaded.or_raise(besides=MODEL_MISSING).program, pools)

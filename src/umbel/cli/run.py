@@ -14,6 +14,7 @@ from umbel.cli.clusters import add_address, add_growing, cluster_of
 from umbel.cli.grpc_options import add_grpc, grpc_of
 from umbel.cli.pools import add_pools, pools_of
 from umbel.cli.reporting import print_findings, report_error
+from umbel.cli.services import add_services, services_of
 from umbel.graph import passes
 from umbel.graph.errors import UmbelError
 from umbel.graph.placement import label_problem
@@ -43,6 +44,7 @@ def add(verbs: Any) -> None:
         metavar="KEY=VALUE",
         help="a label of this machine, as nodes select them; may be repeated",
     )
+    add_services(verb)
     add_pools(verb)
     add_growing(verb)
     verb.add_argument(
@@ -143,7 +145,7 @@ def _on_cluster(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
-    loaded = files.load(arguments.files).or_raise()
+    loaded = files.load(arguments.files, services_of(arguments)).or_raise()
     print_findings(loaded.findings)
     return passes.plan(loaded.program, pools_of(arguments))
 

@@ -11,6 +11,7 @@ from umbel.cli.clusters import add_address, add_growing, cluster_of
 from umbel.cli.grpc_options import add_grpc, grpc_of
 from umbel.cli.pools import add_pools, pools_of
 from umbel.cli.reporting import print_findings
+from umbel.cli.services import add_services, services_of
 from umbel.graph import passes
 
 MIB = 1024 * 1024
@@ -26,6 +27,7 @@ def add(verbs: Any) -> None:
     verb.add_argument("--replicas", type=int, default=1, help="of each graph")
     verb.add_argument("--max-body-mb", type=float, default=64.0, help="largest body, in MiB")
     add_grpc(verb)
+    add_services(verb)
     add_pools(verb)
     add_growing(verb)
     verb.set_defaults(run=run)
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Check, plan, deploy, print ``ready <url>`` for each graph and for gRPC, and leave."""
     from umbel.serving.existing_ray import bring_up, connected
 
-    loaded = files.load(arguments.files).or_raise()
+    loaded = files.load(arguments.files, services_of(arguments)).or_raise()
     print_findings(loaded.findings)
     plan = passes.plan(loaded.program, pools_of(arguments))
     cluster = cluster_of(arguments)
