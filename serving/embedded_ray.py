@@ -94,15 +94,11 @@ class EmbeddedRay:
         handler = signal.getsignal(signal.SIGTERM)
         try:
             self._start_node(ray)
-        except Exception as error:  # ray.init raises whatever its parts raise
-            told = (str(error).strip() or type(error).__name__).splitlines()[0]
-            load = ", ".join(f"{part:.1f}" for part in os.getloadavg())
-            raise RayUnavailable(
-                f"Ray does not start here: {told} (load of the machine: {load} on "
-                f"{os.cpu_count()} cores); try again when it is less busy, or use --local"
-            ) from error
-        signal.signal(signal.SIGTERM, handler)  # ray.init puts its own in place
-        self._start_serve()
+            signal.signal(signal.SIGTERM, handler)  # ray.init puts its own in place
+            self._start_serve()
+        except Exception as error:  # Ray's parts raise whatever they raise
+            ray.shutdown()
+            raise RayUnavailable(_why_not_started(error)) from error
 
     def _start_node(self, ray: Any) -> None:
         with lean_ray_node.without_side_processes():
@@ -182,6 +178,15 @@ class EmbeddedRay:
                 if any(word.startswith(mark) for word in process.cmdline()):
                     found.append(process)
         return found
+
+
+def _why_not_started(error: Exception) -> str:
+    told = (str(error).strip() or type(error).__name__).splitlines()[0]
+    load = ", ".join(f"{part:.1f}" for part in os.getloadavg())
+    return (
+        f"Ray does not start here: {told} (load of the machine: {load} on "
+        f"{os.cpu_count()} cores); try again when it is less busy, or use --local"
+    )
 
 
 def _drain(haproxies: list[psutil.Process], limit_s: float) -> None:

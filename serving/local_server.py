@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -19,15 +18,13 @@ from umbel.serving.grpc_protocol.opening import open_front
 from umbel.serving.grpc_protocol.settings import GrpcSettings
 from umbel.serving.http_app import DEFAULT_BODY_LIMIT, HttpApp
 from umbel.serving.http_listener import HttpListener
+from umbel.serving.stop_signals import stop_signals
 
 if TYPE_CHECKING:
     from umbel.serving.grpc_protocol.server import GrpcServer
 
 DRAIN_S = 20
 """Seconds that requests in flight have to end after a stop was asked for."""
-
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class PortTaken(DeclarationError):
@@ -90,7 +87,7 @@ async def serve_local(
 async def _started(graphs: GraphHost) -> bool:
     """False if a signal asked for a stop while nodes were being loaded."""
     stopped = asyncio.Event()
-    for number in STOP_SIGNALS:
+    for number in stop_signals():
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     starting = asyncio.create_task(graphs.start())
     waiting = asyncio.create_task(stopped.wait())
@@ -122,7 +119,7 @@ def _stop_on_signals(server: HttpListener, front: GrpcServer | None) -> asyncio.
         if front is not None:
             draining.append(asyncio.create_task(front.stop(0 if again else DRAIN_S)))
 
-    for number in STOP_SIGNALS:
+    for number in stop_signals():
         asyncio.get_running_loop().add_signal_handler(number, stop)
     return stopped
 

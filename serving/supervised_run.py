@@ -36,8 +36,8 @@ import psutil
 from umbel.graph import errors
 from umbel.serving import port_claim, run_guard
 from umbel.serving.addresses import free_port
+from umbel.serving.stop_signals import stop_signals
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TEARDOWN_S = 20.0  # what Serve and Ray take to stop once requests have ended
 
 
@@ -104,11 +104,11 @@ class _Supervision:
         self._overdue = False
 
     def run(self) -> int:
-        handlers = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+        handlers = {number: signal.getsignal(number) for number in stop_signals()}
         pipe_out, pipe_in = os.pipe()
         guard = self._start_guard(pipe_out)
         try:
-            for number in _STOP_SIGNALS:
+            for number in handlers:
                 signal.signal(number, self._on_stop)
             signal.signal(signal.SIGALRM, self._on_overdue)
             self._child = self._start_child(pipe_in)

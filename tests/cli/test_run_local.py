@@ -14,7 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -28,10 +28,16 @@ UMBEL = [sys.executable, "-m", "umbel"]
 class Run:
     """One ``umbel run --local``."""
 
-    def __init__(self, *words: str, url: str = "http://127.0.0.1:", **environment: str) -> None:
+    def __init__(
+        self,
+        *words: str,
+        url: str = "http://127.0.0.1:",
+        hang_up: Literal["default", "ignore"] = "default",
+        **environment: str,
+    ) -> None:
         self.began, self._url = time.monotonic(), url
         self.process = subprocess.Popen(
-            [*UMBEL, "run", "--local", "--no-grpc", *words],
+            ["env", f"--{hang_up}-signal=HUP", *UMBEL, "run", "--local", "--no-grpc", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -162,7 +168,7 @@ def test_call_names_what_is_wrong(words: list[str], message: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_lets_requests_end_and_exits_with_0(number: int) -> None:
     port = free_port()
     run = Run(f"{ARITHMETIC}:wait", "--port", str(port))
@@ -206,6 +212,18 @@ def test_a_stop_while_it_starts_exits_with_0(number: int, place: str, tmp_path: 
         assert (code, told) == (0, "")
         assert seconds < 2
         assert place == "import" or (tmp_path / "closed").exists()
+    finally:
+        run.end()
+
+
+def test_under_nohup_it_outlives_its_terminal() -> None:
+    run = Run(ARITHMETIC, "--port", "0", hang_up="ignore")
+    try:
+        chain = run.urls(4)[0]
+        run.process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        assert post(chain, [1, 2.5]) == b'{"output":[1.0,4.0]}'
+        assert run.stop(signal.SIGTERM)[0] == 0
     finally:
         run.end()
 

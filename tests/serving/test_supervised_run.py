@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import pytest
@@ -43,9 +44,21 @@ def port() -> int:
 class Run:
     """A run of ``_SERVING``, started and ready."""
 
-    def __init__(self, port: int, body: str = "scope.wait_for_stop(); return 0") -> None:
+    def __init__(
+        self,
+        port: int,
+        body: str = "scope.wait_for_stop(); return 0",
+        hang_up: Literal["default", "ignore"] = "default",
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _SERVING.replace("BODY", body), str(port)],
+            [
+                "env",
+                f"--{hang_up}-signal=HUP",
+                sys.executable,
+                "-c",
+                _SERVING.replace("BODY", body),
+                str(port),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,6 +110,20 @@ def test_a_stop_is_clean(start: Start, number: int) -> None:
     os.killpg(run.process.pid, number)  # as a terminal does
     assert run.process.wait(timeout=20) == 0
     run.wait_gone()
+
+
+def test_under_nohup_it_outlives_its_terminal(port: int) -> None:
+    run = Run(port, hang_up="ignore")
+    try:
+        os.killpg(run.process.pid, signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            run.process.wait(timeout=0.5)
+        assert len(run.left()) == 3
+        run.process.terminate()
+        assert run.process.wait(timeout=20) == 0
+        run.wait_gone()
+    finally:
+        run.end()
 
 
 def test_sigkill_of_the_foreground_leaves_nothing(start: Start) -> None:

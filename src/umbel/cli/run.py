@@ -19,6 +19,7 @@ from umbel.graph import passes
 from umbel.graph.errors import UmbelError
 from umbel.graph.placement import label_problem
 from umbel.graph.plan import Plan
+from umbel.serving.stop_signals import stop_signals
 
 MIB = 1024 * 1024
 
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _in_process(arguments: argparse.Namespace) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore SIGINT
+    for number in stop_signals():  # a shell's background jobs ignore SIGINT
         signal.signal(number, signal.default_int_handler)
     try:
         from umbel.serving.local_server import run_until_stopped, serve_local
@@ -126,7 +127,7 @@ def _on_cluster(arguments: argparse.Namespace) -> int:
     from umbel.serving.existing_ray import serve_until
 
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, signal.default_int_handler)
     try:
         serve_until(
