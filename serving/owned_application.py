@@ -6,6 +6,7 @@ it), and either ``application``, the ``args`` of `declared_application`, or ``fr
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import Any
 
 from ray import serve
@@ -34,4 +35,5 @@ def build(args: dict[str, Any]) -> Any:
         graceful_shutdown_timeout_s=20,
     )(serve.ingress()(FrontReplica))
     moved = (front["path"], front["target"])
-    return deployment.bind(front["shares"], int(front["body_limit"]), moved)
+    version = importlib.metadata.version("umbel")
+    return deployment.bind(front["shares"], int(front["body_limit"]), moved, version)

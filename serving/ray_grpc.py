@@ -44,9 +44,9 @@ class RayModels:
         self._handles: dict[str, Any] = {}
         self._calls: dict[str, Any] = {}
 
-    def _handle(self, graph: str) -> Any:
-        """Not from `serve.get_app_handle`, which keeps handles to shut them down with Serve: too
-        late, when this loop has ended."""
+    def handle(self, graph: str) -> Any:
+        """The handle of an application's replicas. Not from `serve.get_app_handle`, which keeps
+        handles to shut them down with Serve: too late, when this loop has ended."""
         handle = self._handles.get(graph)
         if handle is None:
             handle = self._handles[graph] = DeploymentHandle(INGRESS, graph)
@@ -62,19 +62,24 @@ class RayModels:
         """One of ``model_methods.METHODS``, by a replica. Raises NotFound for an unknown model,
         NotReady where no replica answers."""
         unknown = model_not_found(model)
-        for graph in self.known.candidates(model):
+        for application, known_as in self.chosen(model, context):
             try:
-                return await self._ask(graph, model, method, request, context)
+                return await self._ask(application, known_as, method, request, context)
             except NotFound as error:
                 unknown = error
         raise unknown
+
+    def chosen(self, model: str, context: RequestContext) -> Iterable[tuple[str, str]]:
+        """The applications that may answer for a model, each with the name it knows the model
+        by; the first that knows it answers."""
+        return ((graph, model) for graph in self.known.candidates(model))
 
     async def _ask(
         self, graph: str, model: str, method: str, request: bytes, context: RequestContext
     ) -> bytes:
         call = self._calls.get(graph)
         if call is None:
-            call = self._calls[graph] = self._handle(graph).answer
+            call = self._calls[graph] = self.handle(graph).answer
         response = call.remote(model, method, request, to_wire(context))
         try:
             done, value, gained = await response
@@ -95,12 +100,12 @@ class RayModels:
         self, model: str, request: bytes, context: RequestContext
     ) -> AsyncGenerator[bytes, None]:
         """The responses to one request of a stream, by a replica. Raises as ``answer`` does."""
-        graph = next(iter(self.known.candidates(model)), None)
-        if graph is None:
+        graph, known_as = next(iter(self.chosen(model, context)), ("", ""))
+        if not graph:
             raise model_not_found(model)
-        call = self._handle(graph).options(stream=True).answers
+        call = self.handle(graph).options(stream=True).answers
         try:
-            async with aclosing(remote_items(call, graph, request, to_wire(context))) as items:
+            async with aclosing(remote_items(call, known_as, request, to_wire(context))) as items:
                 async for item in items:
                     yield item
         except _GONE as error:

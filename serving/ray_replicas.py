@@ -26,7 +26,9 @@ from umbel.serving.deep_values import as_text
 from umbel.serving.endpoint import Endpoint
 from umbel.serving.explainer_replica import ExplainedGraphs
 from umbel.serving.graph_host import GraphHost
+from umbel.serving.grpc_protocol.front import Front
 from umbel.serving.grpc_protocol.hosted_models import HostedModels
+from umbel.serving.grpc_protocol.serve_methods import ServeMethods
 from umbel.serving.http_app import HttpApp
 from umbel.serving.load_policy import LoadGauge
 from umbel.serving.model_names import ModelNames, names_in
@@ -167,8 +169,8 @@ class NodeReplica:
         return self._gauge.read(self._answered)
 
 
-class GraphReplica:
-    """One served graph, its fused nodes, and the HTTP application in front of them."""
+class GraphReplica(ServeMethods):
+    """One served graph, its fused nodes, and HTTP and gRPC in front of them."""
 
     async def __init__(  # type: ignore[misc]  # Ray Serve awaits it
         self,
@@ -196,6 +198,7 @@ class GraphReplica:
                     self._remote[deployment.graph, node] = RemoteNode(node, handle, mixed)
         self._host = GraphHost(plan, version, self._find_remote)
         self._models = HostedModels(self._host)
+        self.grpc_front = Front(self._models, version)
         inner_path = Mount(plan.program.served[0], mounted).inner_path if mounted else str
         self._app = HttpApp(self._host, body_limit=body_limit, inner_path=inner_path)
         self._gauge = LoadGauge()
@@ -209,6 +212,7 @@ class GraphReplica:
                 endpoint.everywhere = remote.everywhere
         self._host.pools_apart = self._pools_apart
         serve_directly(self._app)
+        serve_grpc_directly(self.grpc_front, body_limit)
         process_tuning.settle()
 
     def record_autoscaling_stats(self) -> dict[str, float]:

@@ -43,7 +43,7 @@ _NO_CONTAINER = "the model runs in umbel's replicas, not in a container of its o
 _RUNTIME_POD = "a runtime names a model format and its protocols; umbel runs the model itself"
 _MODELMESH = "for ModelMesh, which umbel does not need: TrainedModels share replicas"
 _HPA = "Ray Serve scales by one metric: scaleMetric and scaleTarget"
-NO_GRPC = "clusters get HTTP (V1 and V2), no gRPC yet"
+NO_GRPC_V1 = "TensorFlow Serving's own gRPC API is not served: use grpc-v2"
 _NODES = "a model over several machines is not served"
 _ROWS: tuple[tuple[str, str, Level, str], ...] = (
     ("InferenceServiceSpec", "predictor transformer explainer", "same", ""),
@@ -164,7 +164,12 @@ _ROWS: tuple[tuple[str, str, Level, str], ...] = (
         _NO_CONTAINER,
     ),
     ("FrameworkModel", "storageUri storage", "same", ""),
-    ("FrameworkModel", "protocolVersion", "different", f"for choosing a runtime; {NO_GRPC}"),
+    (
+        "FrameworkModel",
+        "protocolVersion",
+        "different",
+        "for choosing a runtime; every model answers V1, V2 and gRPC (grpc-v2), not grpc-v1",
+    ),
     ("FrameworkModel", "runtimeVersion", "different", "the library's version is the image's"),
     ("FrameworkModel", "confidential", "none", "umbel decrypts no models"),
     ("Model", "modelFormat runtime", "same", ""),

@@ -12,6 +12,9 @@ from umbel.k8s.manifests.workloads import HANDED_ON, Group, Object, Workload
 SERVE_PORT = 80
 """KubeRay's Service has the port of the head's container: it drops a ``targetPort``."""
 
+GRPC_PORT = 9000
+"""KServe's for gRPC, and Ray Serve's own. KubeRay puts ports called ``serve-`` on its Service."""
+
 METRICS_PORT = 8080
 NAME_LABEL = "umbel.dev/name"
 KIND_LABEL = "umbel.dev/kind"
@@ -70,6 +73,7 @@ def head_template(workload: Workload, options: ClusterOptions) -> Object:
             _port("dashboard", 8265),
             _port("metrics", METRICS_PORT),
             _port("serve", SERVE_PORT),
+            _port("serve-grpc", GRPC_PORT),
         ],
         "startupProbe": _tcp(6379, period_s=2, failures=60),
         "livenessProbe": _tcp(6379, period_s=10, failures=6),
@@ -88,7 +92,11 @@ def worker_template(workload: Workload, group: Group, options: ClusterOptions) -
     container = {
         **_container("ray-worker", workload, options, group.resources),
         "env": env,
-        "ports": [_port("metrics", METRICS_PORT), _port("serve", SERVE_PORT)],
+        "ports": [
+            _port("metrics", METRICS_PORT),
+            _port("serve", SERVE_PORT),
+            _port("serve-grpc", GRPC_PORT),
+        ],
         "startupProbe": _tcp(METRICS_PORT, period_s=2, failures=150),
         "livenessProbe": _tcp(METRICS_PORT, period_s=10, failures=6),
         "readinessProbe": {

@@ -15,6 +15,7 @@ from umbel.graph.findings import Finding, has_errors
 from umbel.graph.inference import infer
 from umbel.graph.plan import Plan
 from umbel.k8s.manifests.documents import as_yaml
+from umbel.k8s.manifests.grpc_access import grpc_service
 from umbel.k8s.manifests.lists import unlisted
 from umbel.k8s.manifests.options import RenderOptions
 from umbel.k8s.manifests.ray_services import ray_service
@@ -26,6 +27,7 @@ from umbel.k8s.manifests.upkeep import (
     disruption_budget,
     monitoring,
     network_policy,
+    selector,
     service_account,
 )
 from umbel.k8s.manifests.workloads import Object, Workload
@@ -129,6 +131,7 @@ def _objects(
         yield network_policy(workload)
         yield from disruption_budget(workload)
     yield ray_service(workload, options.cluster, config)
+    yield grpc_service(workload, selector(workload))
     yield from routes(workload, options.route)
     if options.monitor:
         yield from monitoring(workload)

@@ -1,7 +1,12 @@
-"""How a resource is reached from outside: host and path as KServe gives them."""
+"""How a resource is reached from outside: host and path as KServe gives them.
+
+gRPC has the same host. Its calls are told from HTTP by their path: a GRPCRoute beside the
+HTTPRoute would be refused, as two kinds of routes must not share a host.
+"""
 
 from __future__ import annotations
 
+from umbel.k8s.manifests.grpc_access import CALLS, SERVICE_PORT, grpc_name
 from umbel.k8s.manifests.options import RouteOptions
 from umbel.k8s.manifests.ray_services import metadata
 from umbel.k8s.manifests.workloads import Object, Workload
@@ -23,10 +28,11 @@ def routes(workload: Workload, options: RouteOptions) -> list[Object]:
     if options.kind == "none" or workload.labels.get(VISIBILITY) == "cluster-local":
         return []
     if options.kind == "ingress":
-        return [_ingress(workload, options)]
+        return _ingresses(workload, options)
     found = [
         _http_route(workload, workload.name, host_of(workload, options), _prefix("/"), options)
     ]
+    found[0]["spec"]["rules"].insert(0, _grpc_rule(workload))
     if options.path_template:
         path = options.path_template.format(namespace=workload.namespace, name=workload.name)
         name = f"{workload.name}-path"
@@ -39,14 +45,7 @@ def _http_route(
 ) -> Object:
     namespace, _, name = options.gateway.rpartition("/")
     parent = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name}
-    seconds = workload.pod.get("timeout") or DEFAULT_TIMEOUT_S
-    rule: Object = {
-        "matches": [match],
-        "backendRefs": [
-            {"group": "", "kind": "Service", "name": workload.name, "port": PORT, "weight": 1}
-        ],
-        "timeouts": {"request": f"{seconds}s"},
-    }
+    rule = _rule(workload, match, workload.name, PORT)
     if match["path"]["value"] != "/":
         rewrite = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
         rule["filters"] = [{"type": "URLRewrite", "urlRewrite": {"path": rewrite}}]
@@ -62,14 +61,40 @@ def _http_route(
     }
 
 
+def _grpc_rule(workload: Workload) -> Object:
+    return _rule(workload, _prefix(CALLS), grpc_name(workload), SERVICE_PORT)
+
+
+def _rule(workload: Workload, match: Object, service: str, port: int) -> Object:
+    seconds = workload.pod.get("timeout") or DEFAULT_TIMEOUT_S
+    return {
+        "matches": [match],
+        "backendRefs": [
+            {"group": "", "kind": "Service", "name": service, "port": port, "weight": 1}
+        ],
+        "timeouts": {"request": f"{seconds}s"},
+    }
+
+
 def _prefix(path: str) -> Object:
     return {"path": {"type": "PathPrefix", "value": path}}
 
 
-def _ingress(workload: Workload, options: RouteOptions) -> Object:
+def _ingresses(workload: Workload, options: RouteOptions) -> list[Object]:
+    """One for HTTP and one for gRPC: ingress-nginx goes by an annotation of the whole object,
+    others by the Service's ``appProtocol``."""
+    calls = _ingress(workload, options, grpc_name(workload), CALLS, SERVICE_PORT)
+    calls["metadata"] = metadata(workload, grpc_name(workload))
+    calls["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"}
+    return [_ingress(workload, options, workload.name, "/", PORT), calls]
+
+
+def _ingress(
+    workload: Workload, options: RouteOptions, service: str, prefix: str, port: int
+) -> Object:
     host = host_of(workload, options)
-    backend = {"service": {"name": workload.name, "port": {"number": PORT}}}
-    path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    backend = {"service": {"name": service, "port": {"number": port}}}
+    path = {"path": prefix, "pathType": "Prefix", "backend": backend}
     spec: Object = {
         "ingressClassName": options.ingress_class,
         "rules": [{"host": host, "http": {"paths": [path]}}],

@@ -21,6 +21,9 @@ from umbel.k8s.manifests.documents import as_yaml
 BUILDER = "umbel.serving.declared_application:build"
 """What Ray Serve imports; `umbel.serving` has to be in the image."""
 
+SERVICER = "umbel.serving.grpc_protocol.serve_methods.add_to_server"
+"""What tells Ray Serve the methods of the Open Inference Protocol."""
+
 INGRESS = "graph"
 """The deployment of every application that takes its requests."""
 
@@ -65,12 +68,15 @@ def applications(plan: Plan, options: ServeOptions = ServeOptions()) -> list[dic
 
 
 def serve_config(
-    plan: Plan, options: ServeOptions = ServeOptions(), *, port: int = 8000
+    plan: Plan, options: ServeOptions = ServeOptions(), *, port: int = 8000, grpc_port: int = 9000
 ) -> dict[str, Any]:
-    """A whole configuration: what ``serve deploy`` and ``PUT /api/serve/applications/`` take."""
+    """A whole configuration: what ``serve deploy`` and ``PUT /api/serve/applications/`` take.
+    gRPC leads to the application that has a route: with several of them, callers have to name
+    one in Ray's metadata key ``application``."""
     return {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": port},  # noqa: S104 - a pod's, behind a Service
+        "grpc_options": {"port": grpc_port, "grpc_servicer_functions": [SERVICER]},
         "logging_config": {"enable_access_log": False, "encoding": "JSON", "log_level": "INFO"},
         "applications": applications(plan, options),
     }

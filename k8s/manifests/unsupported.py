@@ -7,7 +7,7 @@ from typing import Any
 
 from umbel.graph.findings import Finding
 from umbel.graph.yaml_paths import Path, path_text
-from umbel.k8s.manifests.field_support import NO_GRPC, support_of
+from umbel.k8s.manifests.field_support import NO_GRPC_V1, support_of
 from umbel.k8s.manifests.shared_pods import ADDED, CARRIED, HELPERS, WORDS
 from umbel.k8s.resources import Loaded, Resource
 from umbel.k8s.resources.field_types import fields_of
@@ -47,11 +47,11 @@ def _findings(resource: Resource[Any]) -> Iterator[Finding]:
 
 
 def _grpc(spec: Any) -> Iterator[tuple[Path, str]]:
-    """Model blocks that ask for the one protocol that clusters do not get."""
+    """Model blocks that ask for the one protocol that no model speaks."""
     predictor = spec.get("predictor") if isinstance(spec, Mapping) else None
     for name, block in predictor.items() if isinstance(predictor, Mapping) else ():
-        if isinstance(block, Mapping) and str(block.get("protocolVersion")).startswith("grpc"):
-            yield ("spec", "predictor", name, "protocolVersion"), NO_GRPC
+        if isinstance(block, Mapping) and block.get("protocolVersion") == "grpc-v1":
+            yield ("spec", "predictor", name, "protocolVersion"), NO_GRPC_V1
 
 
 def _in_shared_pods(spec: Any) -> Iterator[tuple[Path, str]]:

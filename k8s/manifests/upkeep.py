@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umbel.k8s.manifests.pods import KIND_LABEL, METRICS_PORT, NAME_LABEL, SERVE_PORT
+from umbel.k8s.manifests.pods import GRPC_PORT, KIND_LABEL, METRICS_PORT, NAME_LABEL, SERVE_PORT
 from umbel.k8s.manifests.ray_services import metadata
 from umbel.k8s.manifests.workloads import Object, Workload
 
@@ -24,8 +24,8 @@ def service_account(workload: Workload) -> list[Object]:
 
 
 def network_policy(workload: Workload) -> Object:
-    """Who reaches the pods: each other, on all ports; everyone, on the serving port; the
-    Prometheus of the cluster; KubeRay's and umbel's operators, on Ray's dashboard."""
+    """Who reaches the pods: each other, on all ports; everyone, on the serving ports;
+    the Prometheus of the cluster; KubeRay's and umbel's operators, on Ray's dashboard."""
     own = {"podSelector": {"matchLabels": selector(workload)}}
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -36,7 +36,7 @@ def network_policy(workload: Workload) -> Object:
             "policyTypes": ["Ingress"],
             "ingress": [
                 {"from": [own]},
-                {"ports": [_port(SERVE_PORT), _port(METRICS_PORT)]},
+                {"ports": [_port(SERVE_PORT), _port(GRPC_PORT), _port(METRICS_PORT)]},
                 {"from": [_operator("kuberay"), _operator("umbel")], "ports": [_port(8265)]},
             ],
         },

@@ -28,6 +28,16 @@ log = logging.getLogger("umbel")
 
 Answer = Callable[[bytes, RequestContext], Awaitable[bytes]]
 
+STREAM = "ModelStreamInfer"
+UNARY = (
+    "ServerLive",
+    "ServerReady",
+    "ServerMetadata",
+    *METHODS,
+    *absent_extensions.METHODS,
+)
+"""The methods that take one message and give one."""
+
 
 class Models(Protocol):
     """The models behind a front, wherever they run."""
@@ -51,9 +61,14 @@ class Front:
 
     def __init__(self, models: Models, version: str) -> None:
         self._models, self._version = models, version
+        self.methods = self._handlers()
+        """Method → its handler, which takes and gives bytes."""
 
     def handler(self) -> grpc.GenericRpcHandler:
         """For ``grpc.aio.Server.add_generic_rpc_handlers``."""
+        return grpc.method_handlers_generic_handler(messages.SERVICE, self.methods)
+
+    def _handlers(self) -> dict[str, grpc.RpcMethodHandler]:
         answers: dict[str, Answer] = {
             "ServerLive": self._live,
             "ServerReady": self._ready,
@@ -67,8 +82,8 @@ class Front:
         }
         for name, text in absent_extensions.METHODS.items():
             methods[name] = grpc.unary_unary_rpc_method_handler(_absent(text))
-        methods["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
-        return grpc.method_handlers_generic_handler(messages.SERVICE, methods)
+        methods[STREAM] = grpc.stream_stream_rpc_method_handler(self._stream)
+        return methods
 
     def _unary(self, name: str, answer: Answer) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def serve(request: bytes, call: Any) -> bytes:

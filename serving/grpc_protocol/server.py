@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import grpc
 
 from umbel.serving.addresses import bracketed
@@ -10,11 +12,22 @@ from umbel.serving.port_claim import PortTaken
 
 
 class GrpcServer:
-    """Serves a front until it is stopped. ``port`` 0 picks a free one."""
+    """Serves a front until it is stopped. ``port`` 0 picks a free one. ``also``: handlers of
+    further services; ``interceptors`` see every call."""
 
-    def __init__(self, front: Front, *, host: str, port: int, message_limit: int) -> None:
-        self._front, self._host, self.port = front, host, port
-        self._limit = message_limit
+    def __init__(
+        self,
+        front: Front,
+        *,
+        host: str,
+        port: int,
+        message_limit: int,
+        also: Sequence[grpc.GenericRpcHandler] = (),
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    ) -> None:
+        self._handlers = (front.handler(), *also)
+        self._host, self.port = host, port
+        self._limit, self._interceptors = message_limit, interceptors
         self._server: grpc.aio.Server | None = None
 
     @property
@@ -29,8 +42,8 @@ class GrpcServer:
             ("grpc.max_send_message_length", self._limit),
             ("grpc.so_reuseport", 0),  # or a second server would share the port without an error
         ]
-        server = grpc.aio.server(options=options)
-        server.add_generic_rpc_handlers((self._front.handler(),))
+        server = grpc.aio.server(options=options, interceptors=self._interceptors or None)
+        server.add_generic_rpc_handlers(self._handlers)
         self.port = _bind(server, self._host, self.port)
         await server.start()
         self._server = server
@@ -40,6 +53,11 @@ class GrpcServer:
         again: the shortest time counts."""
         if self._server is not None:
             await self._server.stop(grace_s)
+
+    async def ended(self) -> None:
+        """Returns once the server has stopped."""
+        if self._server is not None:
+            await self._server.wait_for_termination()
 
 
 def _bind(server: grpc.aio.Server, host: str, port: int) -> int:

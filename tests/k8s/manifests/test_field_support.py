@@ -75,11 +75,12 @@ def test_each_field_without_effect_is_told_once(more: str, inner: str, expected:
     assert rendered.objects
 
 
-def test_grpc_is_not_promised() -> None:
-    """Triton's runtime alone speaks it in KServe's own lists."""
-    block = "triton: {protocolVersion: grpc-v2, storageUri: 's3://b/iris'}"
+@pytest.mark.parametrize(("asked", "told"), [("grpc-v2", 0), ("grpc-v1", 1)])
+def test_the_grpc_of_tensorflow_serving_is_not_promised(asked: str, told: int) -> None:
+    block = f"triton: {{protocolVersion: {asked}, storageUri: 's3://b/iris'}}"
     text = SERVICE.replace("    model: {{modelFormat: {{name: sklearn}}, {inner}}}\n", "")
-    assert places(text.format(more=block)) == ["spec.predictor.triton.protocolVersion"]
+    expected = ["spec.predictor.triton.protocolVersion"] * told
+    assert places(text.format(more=block)) == expected
 
 
 def test_a_graph_is_looked_at_too() -> None:

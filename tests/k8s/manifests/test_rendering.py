@@ -297,7 +297,7 @@ def test_pods_may_do_little() -> None:
 def test_host_and_path_are_kserves() -> None:
     route = one(rendered(IRIS), "HTTPRoute")
     assert route["spec"]["hostnames"] == ["iris-team.example.com"]
-    (rule,) = route["spec"]["rules"]
+    _, rule = route["spec"]["rules"]
     assert rule["backendRefs"][0]["name"] == "iris"
     assert rule["timeouts"] == {"request": "30s"}
     ray = one(rendered(IRIS), "RayService")
@@ -342,7 +342,7 @@ def test_policies_select_the_pods() -> None:
     assert labels.items() >= policy["podSelector"]["matchLabels"].items()
     budget = one(objects, "PodDisruptionBudget")["spec"]
     assert budget["maxUnavailable"] == 1
-    monitor, service = one(objects, "ServiceMonitor"), one(objects, "Service")
+    monitor, service = one(objects, "ServiceMonitor"), one(objects, "Service", "iris-metrics")
     wanted = monitor["spec"]["selector"]["matchLabels"]
     assert service["metadata"]["labels"].items() >= wanted.items()
     single = rendered(IRIS.replace("minReplicas: 2", "minReplicas: 1"))

@@ -1,0 +1,45 @@
+"""How gRPC reaches a resource: a Service of its own, as gateways need it.
+
+Ray Serve leads gRPC on every node to the replicas that HTTP goes to. The Service ``NAME`` is
+KubeRay's, which gives it this port, too, from 1.7 on, but says nowhere that it is HTTP/2: a
+gateway would speak HTTP/1.1 to it. ``NAME-grpc`` has the pods that KubeRay marks as serving, and
+KServe's name for such a port.
+"""
+
+from __future__ import annotations
+
+from umbel.k8s.manifests.pods import GRPC_PORT
+from umbel.k8s.manifests.ray_services import metadata
+from umbel.k8s.manifests.workloads import Object, Workload
+
+SERVICE_PORT = 80
+"""As KServe's Services have it, whatever the container's port."""
+
+CALLS = "/inference.GRPCInferenceService"
+"""The beginning of the path of every call."""
+
+SERVING = {"ray.io/serve": "true"}
+"""KubeRay's label of pods that Serve answers on."""
+
+
+def grpc_name(workload: Workload) -> str:
+    """The Service's name."""
+    return f"{workload.ray_name}-grpc"
+
+
+def grpc_service(workload: Workload, selector: dict[str, str]) -> Object:
+    """The Service; ``selector`` has every pod of the resource."""
+    name = grpc_name(workload)
+    port = {
+        "name": "h2c",
+        "port": SERVICE_PORT,
+        "targetPort": GRPC_PORT,
+        "protocol": "TCP",
+        "appProtocol": "kubernetes.io/h2c",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(workload, name),
+        "spec": {"type": "ClusterIP", "selector": {**selector, **SERVING}, "ports": [port]},
+    }
