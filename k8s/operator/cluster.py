@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import kopf
@@ -64,7 +65,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
-        self._server, self._since = "", 0.0
+        self._access: _Access | None = None
         self.unknown: set[Kind] = set()
         """Kinds that the API server did not know when they were listed last."""
         self._denied: dict[tuple[Kind, str, str], float] = {}
@@ -73,7 +74,9 @@ class Cluster:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._forget()
+        if self._session is not None:
+            await self._session.close()
+        self._session = None
 
     async def listing(
         self, kind: Kind, namespaces: tuple[str, ...], selector: str = ""
@@ -142,10 +145,9 @@ class Cluster:
         yield None
         version = (listed.get("metadata") or {}).get("resourceVersion", "")
         query |= {"watch": "true", "resourceVersion": str(version), "timeoutSeconds": "300"}
-        session = await self._signed_in()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
         try:
-            async with session.get(self._server + path, params=query, timeout=timeout) as reply:
+            async with self._request("GET", path, params=query, timeout=timeout) as reply:
                 if reply.status != 200:
                     raise ClusterUnavailable(f"GET {path}: {reply.status}")
                 async for _line in reply.content:
@@ -210,41 +212,54 @@ class Cluster:
     ) -> dict[str, Any]:
         """One request. Raises ``Refused`` and ``ClusterUnavailable``."""
         for attempt in (1, 2):
-            session = await self._signed_in()
             data = None if body is None else json.dumps(body)
             sent = {"content-type": "application/json", **(headers or {})}
             try:
-                async with session.request(
-                    method, self._server + path, data=data, headers=sent, params=query
+                async with self._request(
+                    method, path, data=data, headers=sent, params=query
                 ) as reply:
                     text = await reply.text()
             except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
                 raise ClusterUnavailable(f"{method} {path}: {error!r}") from error
             if reply.status == 401 and attempt == 1:
-                await self._forget()
+                self._access = None
                 continue
             return _read(method, path, reply.status, text)
         raise AssertionError  # the second attempt returns or raises
 
-    async def _signed_in(self) -> aiohttp.ClientSession:
-        if self._session is not None and time.monotonic() - self._since > _SIGN_IN_AGAIN_S:
-            await self._forget()
+    def _request(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> Any:
+        """A request with the credentials of now. Others that are on their way go on with
+        theirs: they share the connections, and nothing is closed under them."""
         if self._session is None:
-            info = sign_in()
-            self._server, self._since = info.server.rstrip("/"), time.monotonic()
-            context = info.as_ssl_context() if info.server.startswith("https") else None
-            connector = aiohttp.TCPConnector(ssl=context) if context else aiohttp.TCPConnector()
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                headers={**info.as_http_headers(), "user-agent": MANAGER},
-                timeout=aiohttp.ClientTimeout(total=60),
-            )
-        return self._session
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
+        access = self._access
+        if access is None or time.monotonic() - access.since > _SIGN_IN_AGAIN_S:
+            access = self._access = _signed_in()
+        sent = {**access.headers, **(headers or {})}
+        return self._session.request(
+            method, access.server + path, headers=sent, ssl=access.context, **more
+        )
 
-    async def _forget(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-        self._session = None
+
+class _Access(NamedTuple):
+    """``context``: True where the address is not encrypted. ``since``: by the process's clock."""
+
+    server: str
+    headers: Mapping[str, str]
+    context: ssl.SSLContext | bool
+    since: float
+
+
+def _signed_in() -> _Access:
+    info = sign_in()
+    return _Access(
+        info.server.rstrip("/"),
+        {**info.as_http_headers(), "user-agent": MANAGER},
+        info.as_ssl_context() if info.server.startswith("https") else True,
+        time.monotonic(),
+    )
 
 
 def _read(method: str, path: str, status: int, text: str) -> dict[str, Any]:
