@@ -29,7 +29,7 @@ from umbel.serving.components import component_for
 from umbel.serving.content_encoding import plain_body
 from umbel.serving.engine import Engine
 from umbel.serving.explanation_verb import ExplanationVerb
-from umbel.serving.forwarded_explanation import ForwardedExplanation
+from umbel.serving.forwarded_explanation import ForwardedExplanation, asks_why
 from umbel.serving.generate import Generate
 from umbel.serving.inference import Inference
 from umbel.serving.model_states import ModelStates
@@ -135,6 +135,8 @@ class Endpoint:
             page = methods.get(request.method) if methods else None
             return await (page or self.inference.route)(request)
         if methods is None:
+            if isinstance(self.explanation, ForwardedExplanation) and asks_why(request.path):
+                return await self.explanation.v1(request)  # whatever the explainer calls it
             raise self._unknown(request.path)
         method = "GET" if request.method == "HEAD" else request.method
         handler = methods.get(method)

@@ -7,15 +7,11 @@ explainer under ``:explain``.
 
 from __future__ import annotations
 
-import re
-
 from umbel.nodes.messages import Message
 from umbel.serving.components import COMPONENTS
 from umbel.serving.endpoint import Endpoint, json_reply
-from umbel.serving.forwarded_explanation import forwarded
+from umbel.serving.forwarded_explanation import asks_why, forwarded
 from umbel.serving.wire import JSON, Reply, WireRequest
-
-_EXPLAIN = re.compile(r"/v1/models/[^/]+:explain|/v2/models/[^/]+/explain")
 
 _FORM = "application/x-www-form-urlencoded"
 """What curl calls a body that nobody gave a type."""
@@ -31,7 +27,7 @@ class ForwardEndpoint(Endpoint):
         path = request.path.rstrip("/")
         if path == COMPONENTS and request.method in ("GET", "HEAD"):
             return json_reply({"components": sorted(self.components)})
-        if _EXPLAIN.fullmatch(path) and self.explanation is not None:
+        if self.explanation is not None and asks_why(path):
             return await self._explain(request)
         if not path and request.method == "POST":
             return await self._document(request)

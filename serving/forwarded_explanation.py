@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from umbel.graph.steps import GraphName
 from umbel.nodes.forwarding import HttpAnswer, HttpCall
 from umbel.serving.engine import Engine
 from umbel.serving.inference import run_graph
 from umbel.serving.wire import Reply, WireRequest
+
+_EXPLAIN = re.compile(r"/v1/models/[^/]+:explain|/v2/models/[^/]+/explain")
+
+
+def asks_why(path: str) -> bool:
+    """Whether a path is an explain verb, of whatever model."""
+    return _EXPLAIN.fullmatch(path.rstrip("/")) is not None
 
 
 class ForwardedExplanation:

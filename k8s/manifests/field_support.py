@@ -39,8 +39,8 @@ BASES: Mapping[str, tuple[str, ...]] = {
 """Type → the types whose fields it has besides its own."""
 
 _POD = "given to the worker pods (target `kuberay`); an existing Ray cluster has its own pods"
-_NO_CONTAINER = "the model runs in umbel's replicas, not in a container of its own"
-_RUNTIME_POD = "a runtime names a model format and its protocols; umbel runs the model itself"
+_NO_CONTAINER = "only components in containers of their own have it: umbel's replicas are no such"
+_RUNTIME_POD = "used where a model runs in its container; umbel runs the formats it knows itself"
 _MODELMESH = "for ModelMesh, which umbel does not need: TrainedModels share replicas"
 _HPA = "Ray Serve scales by one metric: scaleMetric and scaleTarget"
 NO_GRPC_V1 = "TensorFlow Serving's own gRPC API is not served: use grpc-v2"
@@ -63,10 +63,10 @@ _ROWS: tuple[tuple[str, str, Level, str], ...] = (
         "Predictor",
         "triton",
         "different",
-        "a repository of one ONNX, TorchScript, TensorFlow, XGBoost or LightGBM model; no "
-        "ensemble, TensorRT or Python backend",
+        "a repository of one ONNX, TorchScript, TensorFlow, XGBoost or LightGBM model; ensembles, "
+        "TensorRT and Python backends in Triton's container: `umbel.dev/run-as: container`",
     ),
-    ("Predictor", "paddle", "none", "umbel has no runtime of this format"),
+    ("Predictor", "paddle", "same", "runs in its runtime's container, as every other format does"),
     ("Predictor", "name", "same", "the variant's name, for canaries"),
     ("Predictor", "storageContainerName", "none", "umbel reads storage itself, in the replica"),
     ("Predictor", "workerSpec", "none", _NODES),
@@ -96,7 +96,7 @@ _ROWS: tuple[tuple[str, str, Level, str], ...] = (
         "different",
         "a new replica answers before an old one goes, a quarter of them at a time",
     ),
-    ("Extension", "storageUris", "different", "the first is the model; the others are not read"),
+    ("Extension", "storageUris", "same", "several of them: the model runs in its container"),
     (
         "PodSpec",
         "affinity dnsConfig dnsPolicy hostAliases imagePullSecrets nodeName nodeSelector "
@@ -110,7 +110,8 @@ _ROWS: tuple[tuple[str, str, Level, str], ...] = (
         "PodSpec",
         "containers",
         "different",
-        "the Python class that `command` and `args` name runs in the replica; see umbel.dev/image",
+        "a Deployment of their own, as in KServe's Standard mode; where `command` and `args` name "
+        "a Python class, umbel's replica runs that, see umbel.dev/image",
     ),
     (
         "PodSpec",
@@ -132,13 +133,13 @@ _ROWS: tuple[tuple[str, str, Level, str], ...] = (
         "Container",
         "image",
         "different",
-        "not started; umbel.dev/image says what is",
+        "started where the component is a container; for a Python class see umbel.dev/image",
     ),
     (
         "Container",
         "command args",
         "different",
-        "the class they name is imported, its options become constructor arguments",
+        "the container's; of a Python class the options become constructor arguments",
     ),
     ("Container", "env envFrom volumeMounts", "same", _POD),
     (

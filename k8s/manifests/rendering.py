@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from umbel.graph import passes
@@ -14,6 +13,8 @@ from umbel.graph.errors import CheckFailed
 from umbel.graph.findings import Finding, has_errors
 from umbel.graph.inference import infer
 from umbel.graph.plan import Plan
+from umbel.k8s.manifests.containers import ContainerSite, container_components, host_services
+from umbel.k8s.manifests.containers.remaining import for_the_ray_cluster
 from umbel.k8s.manifests.documents import as_yaml
 from umbel.k8s.manifests.grpc_access import grpc_service
 from umbel.k8s.manifests.lists import unlisted
@@ -33,6 +34,7 @@ from umbel.k8s.manifests.upkeep import (
 from umbel.k8s.manifests.workloads import Object, Workload
 from umbel.k8s.resources import Loaded, Resource, load
 from umbel.k8s.translate import translate
+from umbel.k8s.translate.containers import IN_CLUSTER, ContainerAddresses
 
 MODEL_MISSING = "UMB-G240"
 """Where the manifests are made is not where the model has to be."""
@@ -60,7 +62,7 @@ def render_texts(texts: Sequence[tuple[str, str]], options: RenderOptions) -> Re
     """Read ``(file, text)`` pairs and render them. Never raises; with an error among the
     findings there are no objects."""
     texts = [(file, unlisted(file, text)) for file, text in texts]
-    whole = translate(texts)
+    whole = translate(texts, IN_CLUSTER)
     program = infer(whole.program)
     loaded = load(texts)
     checked = (one for one in check(program) if one.code != MODEL_MISSING)
@@ -83,21 +85,50 @@ def render(resources: Loaded, options: RenderOptions = PLAIN) -> list[Object]:
     for resource in sorted(served, key=lambda one: (one.namespace, one.kind, one.name)):
         workload = workload_of(resource, resources, options)
         if workload is not None:
+            found += _of_containers(resource, workload, resources, options)
             found += objects_of(workload, options)
     return found
+
+
+def _of_containers(
+    resource: Resource[Any], workload: Workload, resources: Loaded, options: RenderOptions
+) -> list[Object]:
+    """The objects of components that run as containers."""
+    if resource.kind != "InferenceService":
+        return []
+    site = container_site(options, workload.namespace)
+    components = container_components(resource, resources, site)
+    leads_to = f"{workload.name}.{workload.namespace}.svc.cluster.local"
+    aliases = host_services(resource, components, site, leads_to)
+    return [*(made for one in components for made in one.objects), *aliases]
+
+
+def container_site(options: RenderOptions, namespace: str = "") -> ContainerSite:
+    """Where the containers of a rendered file run."""
+    cluster = options.cluster
+    return ContainerSite(
+        cluster.image,
+        cluster.image_pull_policy,
+        policies=options.policies,
+        namespace=namespace,
+    )
 
 
 def workload_of(
     resource: Resource[Any], resources: Loaded, options: RenderOptions = PLAIN
 ) -> Workload | None:
     """The resource with its plan; None where it is stopped. Raises ``CheckFailed``."""
-    plan = _plan(resource, resources)
-    if plan is None:
-        return None
-    spec = resource.data.get("spec", {})
     namespace = resource.namespace
     if options.namespace and not resource.data.get("metadata", {}).get("namespace"):
         namespace = options.namespace
+    spec, addresses = resource.data.get("spec", {}), IN_CLUSTER
+    if resource.kind == "InferenceService":
+        components = container_components(resource, resources, container_site(options, namespace))
+        addresses = replace(IN_CLUSTER, given={one.host: one.url for one in components})
+        spec = for_the_ray_cluster(spec, [one.component for one in components])
+    plan = _plan(resource, resources, addresses)
+    if plan is None:
+        return None
     pod = spec.get("predictor", {}) if resource.kind == "InferenceService" else spec
     volumes, mounts = secret_volumes(resources, resource.namespace, pod)
     return Workload(
@@ -137,13 +168,13 @@ def _objects(
         yield from monitoring(workload)
 
 
-def _plan(resource: Resource[Any], resources: Loaded) -> Plan | None:
+def _plan(resource: Resource[Any], resources: Loaded, addresses: ContainerAddresses) -> Plan | None:
     context = [one for one in resources.resources if one.kind in CONTEXT]
     texts = [
         (one.document.place().file, json.dumps(_bare(one), sort_keys=True, default=str))
         for one in (resource, *context)
     ]
-    translated = translate(texts)
+    translated = translate(texts, addresses)
     if has_errors(translated.findings):
         raise CheckFailed(translated.findings)
     if not translated.program.served:
@@ -151,7 +182,7 @@ def _plan(resource: Resource[Any], resources: Loaded) -> Plan | None:
     program = infer(translated.program)
     name = program.served[0]
     plan = passes.plan(program.only(name))
-    return dataclasses.replace(plan, decisions=())
+    return replace(plan, decisions=())
 
 
 def _bare(resource: Resource[Any]) -> Mapping[str, Any]:

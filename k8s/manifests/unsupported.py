@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from umbel.graph.findings import Finding
 from umbel.graph.yaml_paths import Path, path_text
+from umbel.k8s.manifests.containers.remaining import has_it, left_out_of_containers
 from umbel.k8s.manifests.field_support import NO_GRPC_V1, support_of
 from umbel.k8s.manifests.shared_pods import ADDED, CARRIED, HELPERS, WORDS
 from umbel.k8s.resources import Loaded, Resource
 from umbel.k8s.resources.field_types import fields_of
+from umbel.k8s.translate.containers import in_containers
 
 CODE = "UMB-K710"
-
-TOLD = frozenset({("Predictor", "paddle")})
-"""Fields that another finding is about: a format without a runtime is UMB-K510."""
 
 _SERVED = ("InferenceService", "InferenceGraph", "TrainedModel")
 
@@ -23,20 +22,27 @@ _SERVED = ("InferenceService", "InferenceGraph", "TrainedModel")
 def unsupported(loaded: Loaded) -> list[Finding]:
     """A warning for each field of a served resource that has no effect here, once: not for the
     fields inside it. Runtimes are left out: theirs is the pod, which is KServe's."""
-    return [
+    containers = {one.name: in_containers(one, loaded) for one in loaded.inference_services}
+    found = [
         finding
         for resource in loaded.resources
         if resource.kind in _SERVED
-        for finding in _findings(resource)
+        for finding in _findings(
+            resource, containers.get(resource.name, {}) if resource.kind == _SERVED[0] else {}
+        )
     ]
+    return [*found, *left_out_of_containers(loaded)]
 
 
-def _findings(resource: Resource[Any]) -> Iterator[Finding]:
+def _findings(resource: Resource[Any], containers: Collection[str]) -> Iterator[Finding]:
     kind = fields_of(resource.kind)["spec"].base
     spec = resource.data.get("spec")
-    shared = _in_shared_pods(spec) if resource.kind == "InferenceService" else ()
-    grpc = _grpc(spec) if resource.kind == "InferenceService" else ()
+    service = resource.kind == "InferenceService"
+    shared = _in_shared_pods(spec, containers) if service else ()
+    grpc = _grpc(spec) if service else ()
     for path, words in (*_unused(spec, kind, ("spec",)), *shared, *grpc):
+        if has_it(path, containers):
+            continue
         yield resource.finding(
             "warning",
             CODE,
@@ -54,12 +60,12 @@ def _grpc(spec: Any) -> Iterator[tuple[Path, str]]:
             yield ("spec", "predictor", name, "protocolVersion"), NO_GRPC_V1
 
 
-def _in_shared_pods(spec: Any) -> Iterator[tuple[Path, str]]:
+def _in_shared_pods(spec: Any, containers: Collection[str]) -> Iterator[tuple[Path, str]]:
     """Fields of a transformer's or explainer's pod that only the predictor's can say."""
     if not isinstance(spec, Mapping) or not spec.get("predictor"):
         return
     for name in HELPERS:
-        given = spec.get(name)
+        given = spec.get(name) if name not in containers else None
         for field in given if isinstance(given, Mapping) else ():
             support = support_of("PodSpec", field)
             ours = support is not None and support.level == "same"
@@ -76,8 +82,6 @@ def _unused(value: Any, type_name: str, path: Path) -> Iterator[tuple[Path, str]
     for name, given in value.items():
         support, kind = support_of(type_name, name), fields.get(name)
         if support is None or kind is None:
-            continue
-        if (type_name, name) in TOLD:
             continue
         if support.level == "none":
             yield (*path, name), support.words

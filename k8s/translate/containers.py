@@ -114,7 +114,7 @@ def _runtime(service: Service, predictor: Predictor, loaded: Loaded) -> Runtime 
     image = model.image or choice.runtime.image
     if not image:
         return None
-    helped = bool(predictor.containers)
+    helped = bool(predictor.containers) or len(predictor.storage_uris) > 1
     known = model.model_format.name in FORMATS and _stands_in_for(image)
     return choice.runtime if asked == "container" or helped or not known else None
 

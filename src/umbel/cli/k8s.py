@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from umbel.cli import operator, seal_key
+from umbel.cli import fetch, operator, seal_key
 from umbel.cli.cluster_options import add_cluster_options, render_options
 from umbel.cli.reporting import print_findings
 from umbel.graph.errors import DeclarationError
@@ -29,6 +29,7 @@ def add(verbs: Any) -> None:
     _add_webhooks(inner)
     operator.add(inner)
     seal_key.add(inner)
+    fetch.add(inner)
 
 
 def _add_render(inner: Any) -> None:

@@ -57,7 +57,7 @@ def places(text: str) -> list[str]:
         (
             "storageUris: [{uri: 's3://b/a', mountPath: /mnt/models/a}, {uri: 's3://b/c'}]",
             "",
-            ["spec.predictor.storageUris[1]"],
+            [],  # the model runs in its container
         ),
         (
             "initContainers: [{name: a, image: b, tty: true}]",

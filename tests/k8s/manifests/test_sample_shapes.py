@@ -19,10 +19,6 @@ TOLD = {
     "modelmesh": {"UMB-K225"},
     "old shape": {"UMB-K014", "UMB-K015"},
     "pinned roll-out": {"UMB-K711"},
-    "custom image with port and env": {"UMB-K512"},  # what an image holds, nobody can tell
-    "transformer and predictor in one pod": {"UMB-K512"},
-    "transformer with storage": {"UMB-K512"},
-    "explainer of one's own": {"UMB-K512"},
 }
 """The samples that do not render without a word, and which; the others must."""
 

@@ -79,7 +79,7 @@ REFUSED = {
         ["K209"],
     ),
     "no format": ("predictor: {model: {storageUri: gs://b/m}}", ["K218"]),
-    "unknown format": ("predictor: {model: {modelFormat: {name: catboost}}}", ["K219"]),
+    "unknown format": ("predictor: {model: {modelFormat: {name: fasttext}}}", ["K219"]),
     "percent": (MODEL % ", canaryTrafficPercent: 101", ["K220"]),
     "unnamed containers": (
         "predictor: {containers: [{name: kserve-container}, {image: a}]}",
