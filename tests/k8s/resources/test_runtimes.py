@@ -72,7 +72,7 @@ def choose(
         ("huggingface", None, "v2", "kserve-huggingfaceserver/v2"),
         ("huggingface", None, None, "kserve-huggingfaceserver/v1"),
         ("vLLM", None, "v2", "kserve-vllmserver/v2"),
-        ("catboost", None, None, "kserve-catboostserver"),
+        ("catboost", None, None, "kserve-catboostserver/v1"),
         ("fasttext", None, None, "NoSupportingRuntime"),
         ("SKLearn", None, None, "NoSupportingRuntime"),
     ],
