@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,14 @@ from ray.experimental import internal_kv
 
 from umbel.graph.errors import DeclarationError, NotFound
 from umbel.nodes.request_context import RequestContext
+from umbel.serving.cluster_choice import choose
 from umbel.serving.cluster_graphs import ClusterGraphs
 from umbel.serving.grpc_protocol.opening import open_front
 from umbel.serving.grpc_protocol.settings import DEFAULT_MESSAGE_LIMIT, GrpcSettings
 from umbel.serving.model_names import ModelNames
 from umbel.serving.port_claim import PortTaken
 from umbel.serving.ray_applications import IN_FLIGHT
-from umbel.serving.ray_grpc import RayModels
+from umbel.serving.ray_grpc import NotStarted, RayModels
 from umbel.serving.replica_loopback import listen_on_loopback
 
 if TYPE_CHECKING:
@@ -49,29 +51,39 @@ class ClusterModels(RayModels):
 
     def __init__(self) -> None:
         super().__init__(ModelNames())
-        self.graphs = ClusterGraphs(self._found)
+        self.graphs = ClusterGraphs(lambda _: None)
 
-    def _found(self, known: ModelNames) -> None:
-        self.known = known
+    def names(self) -> Iterable[str]:
+        """What each is called without saying anything else, or with its namespace."""
+        served = [one for one in self.graphs.served if one.is_own]
+        often = Counter(one.name for one in served)
+        return [one.name if often[one.name] == 1 else one.label for one in served]
+
+    def chosen(self, model: str, context: RequestContext) -> Iterable[tuple[str, str]]:
+        """Raises ``InvalidInput`` where a model is served in several places."""
+        return choose(self.graphs.served, model, context.headers)
 
     async def answer(
         self, model: str, method: str, request: bytes, context: RequestContext
     ) -> bytes:
-        """As ``RayModels.answer``, after another look where the model is not known."""
+        """As ``RayModels.answer``, after another look where the model is not known, or what had
+        it is gone."""
         try:
             return await super().answer(model, method, request, context)
         except NotFound:
-            before = self.known
+            before = self.graphs.served
             await self.graphs.refresh()
-            if self.known == before:
+            if self.graphs.served == before:
                 raise
+        except NotStarted:
+            await self.graphs.refresh()
         return await super().answer(model, method, request, context)
 
     async def answers(
         self, model: str, request: bytes, context: RequestContext
     ) -> AsyncGenerator[bytes, None]:
         """As ``RayModels.answers``, after another look where the model is not known."""
-        if not self.known.candidates(model):
+        if not self.chosen(model, context):
             await self.graphs.refresh()
         async with aclosing(super().answers(model, request, context)) as items:
             async for item in items:

@@ -1,7 +1,8 @@
 """The application builder of the operator: what it deploys says whose it is.
 
 ``args`` hold ``owner``, which is for the operator alone (it looks for its own applications by
-it), and either ``application``, the ``args`` of `declared_application`, or ``front``.
+it), and either ``application``, the ``args`` of `declared_application`, ``grpc``, those of
+`cluster_grpc`, or ``front``.
 """
 
 from __future__ import annotations
@@ -23,9 +24,15 @@ def build(args: dict[str, Any]) -> Any:
     Raises ``DeclarationError`` where ``args`` are not what this release understands."""
     if "application" in args:
         return declared_application.build(args["application"])
+    if "grpc" in args:
+        from umbel.serving import cluster_grpc
+
+        return cluster_grpc.build(args["grpc"])
     front = args.get("front")
     if not isinstance(front, dict) or sum(front.get("shares", {}).values()) != 100:
-        raise DeclarationError("args must hold 'application', or a 'front' whose shares sum to 100")
+        raise DeclarationError(
+            "args must hold 'application', 'grpc', or a 'front' whose shares sum to 100"
+        )
     deployment = serve.deployment(
         name=INGRESS,
         num_replicas=1,

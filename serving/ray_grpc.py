@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from umbel.serving.grpc_protocol.server import GrpcServer
 
 
+class NotStarted(NotReady):
+    """The application is gone, and the call has not reached it."""
+
+
 _GONE = (exceptions.RayActorError, DeploymentUnavailableError)
 
 
@@ -87,7 +91,7 @@ class RayModels:
             response.cancel()
             raise
         except _GONE as error:
-            raise NotReady(f"the replica of {graph!r} ended before it answered") from error
+            raise _ended(graph, error) from error
         context.response_headers.update(gained.response_headers)
         context.calls += gained.calls
         context.branches.update(gained.branches)
@@ -109,13 +113,19 @@ class RayModels:
                 async for item in items:
                     yield item
         except _GONE as error:
-            raise NotReady(f"the replica of {graph!r} ended before it answered") from error
+            raise _ended(graph, error) from error
 
     async def close(self) -> None:
         """Let go of the replicas."""
         for handle in self._handles.values():
             if handle.is_initialized:
                 await handle.shutdown_async()
+
+
+def _ended(application: str, error: Exception) -> NotReady:
+    if isinstance(error, DeploymentUnavailableError):
+        return NotStarted(f"{application!r} is not there any more")
+    return NotReady(f"the replica of {application!r} ended before it answered")
 
 
 class RayFront:

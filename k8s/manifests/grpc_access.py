@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from umbel.k8s.manifests.pods import GRPC_PORT
 from umbel.k8s.manifests.ray_services import metadata
-from umbel.k8s.manifests.workloads import Object, Workload
+from umbel.k8s.manifests.workloads import Object, Workload, short_name
 
 SERVICE_PORT = 80
 """As KServe's Services have it, whatever the container's port."""
@@ -22,14 +22,14 @@ SERVING = {"ray.io/serve": "true"}
 """KubeRay's label of pods that Serve answers on."""
 
 
-def grpc_name(workload: Workload) -> str:
-    """The Service's name."""
-    return f"{workload.ray_name}-grpc"
+def grpc_name(name: str) -> str:
+    """The name of a resource's Service for gRPC."""
+    return f"{short_name(name)}-grpc"
 
 
 def grpc_service(workload: Workload, selector: dict[str, str]) -> Object:
     """The Service; ``selector`` has every pod of the resource."""
-    name = grpc_name(workload)
+    name = grpc_name(workload.name)
     port = {
         "name": "h2c",
         "port": SERVICE_PORT,

@@ -62,7 +62,7 @@ def _http_route(
 
 
 def _grpc_rule(workload: Workload) -> Object:
-    return _rule(workload, _prefix(CALLS), grpc_name(workload), SERVICE_PORT)
+    return _rule(workload, _prefix(CALLS), grpc_name(workload.name), SERVICE_PORT)
 
 
 def _rule(workload: Workload, match: Object, service: str, port: int) -> Object:
@@ -83,8 +83,8 @@ def _prefix(path: str) -> Object:
 def _ingresses(workload: Workload, options: RouteOptions) -> list[Object]:
     """One for HTTP and one for gRPC: ingress-nginx goes by an annotation of the whole object,
     others by the Service's ``appProtocol``."""
-    calls = _ingress(workload, options, grpc_name(workload), CALLS, SERVICE_PORT)
-    calls["metadata"] = metadata(workload, grpc_name(workload))
+    calls = _ingress(workload, options, grpc_name(workload.name), CALLS, SERVICE_PORT)
+    calls["metadata"] = metadata(workload, grpc_name(workload.name))
     calls["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"}
     return [_ingress(workload, options, workload.name, "/", PORT), calls]
 

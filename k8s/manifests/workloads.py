@@ -91,10 +91,7 @@ class Workload:
     @property
     def ray_name(self) -> str:
         """The RayService's name: the resource's, cut where it is too long for KubeRay."""
-        if len(self.name) <= LONGEST_NAME:
-            return self.name
-        digest = hashlib.sha256(self.name.encode()).hexdigest()[:8]
-        return f"{self.name[: LONGEST_NAME - 9].rstrip('-')}-{digest}"
+        return short_name(self.name)
 
     def image(self, default: str) -> str:
         """The image of its pods."""
@@ -143,6 +140,14 @@ class Workload:
         defaults = {"cpu": CPU, "memory": MEMORY}
         requests = {**defaults, **given["limits"], **given["requests"]}
         return {"requests": requests, "limits": {**requests, **given["limits"]}}
+
+
+def short_name(name: str) -> str:
+    """A resource's name, cut where it is too long for KubeRay."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: LONGEST_NAME - 9].rstrip('-')}-{digest}"
 
 
 def _is_model(block: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from umbel.k8s.operator.graph_plan import plan_graph
+from umbel.k8s.operator.grpc_front import grpc_front
 from umbel.k8s.operator.model_plan import plan_model
 from umbel.k8s.operator.outcome import Outcome
 from umbel.k8s.operator.service_plan import plan_service
@@ -43,7 +44,9 @@ def desired(world: World, settings: OperatorSettings) -> Desired:
         plan_model(world, raw, settings, services)
         for raw in _ordered(world.trained_models, settings)
     ]
-    return Desired(tuple(found), tuple(_applications(found)))
+    front = grpc_front(settings)
+    own = () if front is None else (front,)
+    return Desired(tuple(found), (*_applications(found), *own))
 
 
 def _ordered(raws: tuple[Raw, ...], settings: OperatorSettings) -> Iterator[Raw]:

@@ -16,9 +16,10 @@ import aiohttp
 
 from umbel.k8s.operator.compiling import BUILDER, INGRESS
 from umbel.k8s.operator.desired import Desired
+from umbel.k8s.operator.grpc_front import KIND, key_of
 from umbel.k8s.operator.routing import route_changes
 from umbel.k8s.operator.settings import OperatorSettings
-from umbel.k8s.operator.target import ServeUnavailable
+from umbel.k8s.operator.target import Overtaken, ServeUnavailable
 from umbel.k8s.operator.world import Key, Owner, ServeApplication, World
 
 PATH = "/api/serve/applications/"
@@ -50,13 +51,22 @@ class RayServe:
         observed = {app.name: app for app in live}
         if not world.reachable or not route_changes(desired.applications, observed):
             return 0
-        await self.write(desired.applications)
+        await self.write(desired.applications, observed)
         return 1
 
-    async def write(self, applications: Iterable[Mapping[str, Any]]) -> None:
-        """Deploy exactly these of the operator's own, and nothing else differently. What others
-        have is read again right before."""
-        await self.read()
+    async def write(
+        self,
+        applications: Iterable[Mapping[str, Any]],
+        observed: Mapping[str, ServeApplication],
+    ) -> None:
+        """Deploy exactly these of the operator's own, and nothing else differently. What is there
+        is read again right before, since Serve has no compare-and-swap. Raises ``Overtaken``
+        where the operator's own are no longer ``observed``: another one is at work, and its
+        application would be taken away, to be brought back by the next pass."""
+        fresh = await self.read()
+        live = {name: app.route for name, app in fresh.items() if app.status != "DELETING"}
+        if live != {name: app.route for name, app in observed.items()}:
+            raise Overtaken("another operator has just changed the applications")
         details = self._details
         mine = {str(app["name"]): dict(app) for app in applications}
         config: dict[str, Any] = {
@@ -116,7 +126,7 @@ def owned(
     owner = args.get("owner") if isinstance(args, Mapping) else None
     if config.get("import_path") != BUILDER or not isinstance(owner, Mapping):
         return None
-    if owner.get("operator") != settings.name or not settings.watches(owner["resource"][1]):
+    if owner.get("operator") != settings.name or not _is_mine(Key(*owner["resource"]), settings):
         return None
     ingress = (details.get("deployments") or {}).get(INGRESS) or {}
     return ServeApplication(
@@ -135,6 +145,10 @@ def owned(
         proven=_is_complete(details),
         reason="Unschedulable" if _finds_no_place(details) else "",
     )
+
+
+def _is_mine(key: Key, settings: OperatorSettings) -> bool:
+    return key == key_of(settings) if key.kind == KIND else settings.watches(key.namespace)
 
 
 def _up(deployment: Mapping[str, Any]) -> int:

@@ -10,6 +10,7 @@ from umbel.graph.findings import Finding, has_errors
 from umbel.k8s.operator import service_status
 from umbel.k8s.operator.compiling import Compiled, application, compiled, document, front
 from umbel.k8s.operator.credentials import missing
+from umbel.k8s.operator.grpc_front import no_front
 from umbel.k8s.operator.model_plan import models_of
 from umbel.k8s.operator.outcome import Outcome
 from umbel.k8s.operator.reading import bare
@@ -102,7 +103,7 @@ class _ServicePlan:
         named = missing(self.world, self.key.namespace, self.raw.get("spec") or {})
         findings = (*whole.findings, *named)
         if self.settings.target == "ray":
-            findings += (*left_out(self.raw), *self._shown())
+            findings += (*left_out(self.raw), *no_front(self.settings, self.raw), *self._shown())
         shares = self._shares(rollout, revisions, variants)
         configs = [c.config for c in everything.values() if c.config is not None]
         target = None if has_errors(findings) else self._target(shares, everything)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from umbel.graph.findings import Finding
 from umbel.k8s.operator.conditions import LIVING, merged
+from umbel.k8s.operator.grpc_front import grpc_url
 from umbel.k8s.operator.model_status import model_status, runtime_fields, variant_status
 from umbel.k8s.operator.outcome import Notice, readiness_notices
 from umbel.k8s.operator.rollout import Rollout, canaries, recorded
@@ -165,6 +166,8 @@ def _components(view: View) -> dict[str, Any]:
     if view.answers and not view.stopped:
         predictor["traffic"] = _traffic(view, latest)
         predictor |= {"url": url, "address": {"url": url}}
+        grpc = grpc_url(view.settings, Key.of(view.raw))
+        predictor |= {"restUrl": url, "grpcUrl": grpc} if grpc else {}
     found = {"predictor": predictor}
     for name in ("transformer", "explainer"):
         if (view.raw.get("spec") or {}).get(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +42,9 @@ class OperatorSettings:
     seal_key_file: str = ""
     """The file with the keys that seal credentials (target ``ray``); read anew in each pass."""
 
+    grpc_port: int | None = None
+    """Port of umbel's gRPC front on the cluster's head; none: no front (target ``ray``)."""
+
     url_host: str = "{name}.{namespace}.svc.cluster.local"
     """Host of ``status.address.url``, and of ``status.url`` where nothing leads in from
     outside (target ``kuberay``)."""
@@ -66,6 +70,12 @@ class OperatorSettings:
 
     history: int = 10
     """Revisions of a service that are kept besides those in use."""
+
+    @property
+    def serve_name(self) -> str:
+        """The host by which clients reach Serve (target ``ray``)."""
+        host = urllib.parse.urlsplit(self.serve_url).hostname or "127.0.0.1"
+        return f"[{host}]" if ":" in host else host
 
     def watches(self, namespace: str) -> bool:
         """True for a namespace that is this operator's."""

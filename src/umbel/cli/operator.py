@@ -70,6 +70,12 @@ def _add_ray(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--serve-host", default="127.0.0.1", help="Serve binds it, if none runs yet")
     verb.add_argument("--serve-port", type=int, default=8000, help="Serve's, if none runs yet")
+    verb.add_argument(
+        "--grpc-port",
+        type=int,
+        default=None,
+        help="serve gRPC there, on Ray's head, for all resources (target ray)",
+    )
 
 
 def _add_webhooks(verb: argparse.ArgumentParser) -> None:
@@ -120,6 +126,7 @@ def _settings(arguments: argparse.Namespace) -> OperatorSettings:
         serve_url=arguments.serve_url or _beside(arguments.dashboard_url, arguments.serve_port),
         serve_host=arguments.serve_host,
         serve_port=arguments.serve_port,
+        grpc_port=arguments.grpc_port,
         seal_key_file=arguments.seal_key_file,
         name=arguments.name,
         linger_s=arguments.linger,
