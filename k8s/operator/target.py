@@ -14,6 +14,11 @@ class ServeUnavailable(UmbelError):
     """The applications' state cannot be read, or a change is not taken."""
 
 
+class Overtaken(ServeUnavailable):
+    """Another operator changed the applications since they were read. What was worked out from
+    them is out of date: nothing is written, and the next pass sees what is there now."""
+
+
 class Serving(Protocol):
     """A Ray cluster that runs, or KubeRay."""
 
@@ -21,4 +26,4 @@ class Serving(Protocol):
         """This operator's applications by name. Raises ``ServeUnavailable``."""
 
     async def make_so(self, world: World, desired: Desired) -> int:
-        """Write what differs; how many writes that took."""
+        """Write what differs; how many writes that took. Raises ``Overtaken``."""
