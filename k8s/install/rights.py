@@ -57,6 +57,8 @@ KUBERAY_RULES: tuple[Object, ...] = (
         "resources": ["rayservices"],
         "verbs": ["get", "list", "watch", "create", "patch", "delete"],
     },
+    # Why a Ray cluster does not come up: images, nodes.
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
     {
         "apiGroups": [""],
         "resources": ["services"],
