@@ -13,6 +13,7 @@ from umbel.k8s.client.failures import (
     ClusterUnreachable,
     Conflict,
     NotReadyInTime,
+    Refused,
     Rejected,
     ResourceNotFound,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "ClusterUnreachable",
     "Conflict",
     "NotReadyInTime",
+    "Refused",
     "Rejected",
     "ResourceNotFound",
     "UmbelClient",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from umbel.graph.errors import UmbelError
+from umbel.graph.errors import CheckFailed, UmbelError
 
 
-class ApiFailure(UmbelError):
-    """The API server answered with an error. ``code``: its HTTP status; ``reason``: its word."""
+class ApiFailure(UmbelError, RuntimeError):
+    """The API server answered with an error. ``code``: its HTTP status; ``reason``: its word.
+    A ``RuntimeError`` too: that is what programs with KServe's client catch."""
 
     def __init__(self, text: str, code: int = 0, reason: str = "") -> None:
         super().__init__(text, code, reason)
@@ -40,7 +41,11 @@ class Rejected(ApiFailure):
     """400 or 422: the API server or a webhook refuses the resource."""
 
 
-class NotReadyInTime(UmbelError):
+class Refused(CheckFailed, RuntimeError):
+    """`umbel check` found errors in a resource, which was not sent. ``findings``: all of them."""
+
+
+class NotReadyInTime(UmbelError, RuntimeError):
     """A resource was not ready before the time was up; the message has its conditions."""
 
     status = 504

@@ -6,18 +6,18 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from umbel.graph.errors import CheckFailed
 from umbel.graph.findings import has_errors
 from umbel.k8s.admission.findings_of import findings_of
+from umbel.k8s.client.failures import Refused
 
 log = logging.getLogger("umbel.client")
 
 
 def checked(raw: Mapping[str, Any]) -> None:
-    """Raises ``CheckFailed`` with every finding if there is an error; else warnings are logged."""
+    """Raises ``Refused`` with every finding if there is an error; else warnings are logged."""
     found = findings_of(raw)
     if has_errors(found):
-        raise CheckFailed(found)
+        raise Refused(found)
     for one in found:
         if one.severity == "warning":
             log.warning("%s", one)

@@ -9,10 +9,12 @@ from typing import Any
 
 from umbel.graph.errors import DeclarationError
 from umbel.k8s.client import readiness, storage_secrets
+from umbel.k8s.client.absent_methods import AbsentMethods
 from umbel.k8s.client.access import Access, sign_in
 from umbel.k8s.client.api_server import GROUP, ApiServer, Raw, Served
 from umbel.k8s.client.failures import Conflict
 from umbel.k8s.client.given_resources import Given, plain, whole
+from umbel.k8s.client.kubernetes_apis import KubernetesApis
 from umbel.k8s.client.prior_check import checked, merged
 
 MODEL = Served("TrainedModel", "trainedmodels", "v1alpha1", GROUP)
@@ -29,11 +31,12 @@ def _graph(version: str) -> Served:
     return Served("InferenceGraph", "inferencegraphs", version, GROUP)
 
 
-class UmbelClient:
+class UmbelClient(AbsentMethods, KubernetesApis):
     """Methods and arguments are those of KServe's ``KServeClient``; times are in seconds.
 
     ``config_file``, ``config_dict``, ``context``: a kubeconfig; without them the pod's
-    ServiceAccount, or ``KUBECONFIG``. ``access`` takes the place of all three. ``check``: refuse
+    ServiceAccount, or ``KUBECONFIG``. ``access`` takes the place of all three; a kubeconfig is
+    never written, so ``persist_config`` changes nothing. ``check``: refuse
     what ``umbel check`` finds errors in before anything is sent (``CheckFailed``, with every
     finding); warnings are logged to ``umbel.client``.
 
@@ -47,11 +50,17 @@ class UmbelClient:
         config_file: str | Path | None = None,
         config_dict: Mapping[str, Any] | None = None,
         context: str | None = None,
+        client_configuration: None = None,
+        persist_config: bool = True,
         *,
         access: Access | None = None,
         check: bool = True,
         timeout_s: float = 60.0,
     ) -> None:
+        if client_configuration is not None:
+            raise DeclarationError(
+                "client_configuration is not used: give config_file=, config_dict= or access="
+            )
         self.access = access or sign_in(config_file, config_dict, context)
         self._server, self._check = ApiServer(self.access, timeout_s), check
 
