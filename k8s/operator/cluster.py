@@ -44,6 +44,10 @@ class Refused(UmbelError):
         self.code = code
 
 
+class Conflict(Refused):
+    """What was to be written is no longer as it was read."""
+
+
 def sign_in() -> kopf.ConnectionInfo:
     """The API server's address and credentials: those of the pod's ServiceAccount, else those
     of the kubeconfig. Raises ``ClusterUnavailable``."""
@@ -176,13 +180,22 @@ class Cluster:
         path = kind.path(metadata.get("namespace", ""), metadata["name"], subresource)
         return await self.ask("PATCH", path, body, headers=_MERGE)
 
-    async def apply(self, kind: Kind, raw: Raw) -> Raw:
-        """Server-side apply: the fields in ``raw`` are the operator's, others stay."""
+    async def apply(self, kind: Kind, raw: Raw, known: Raw | None = None) -> Raw:
+        """Server-side apply: the fields in ``raw`` are the operator's, others stay. Raises
+        ``Conflict`` where it is no longer as it was ``known``."""
         metadata = raw["metadata"]
+        if known is not None:
+            version = {"resourceVersion": known["metadata"]["resourceVersion"]}
+            raw = {**raw, "metadata": {**metadata, **version}}
         path = kind.path(metadata.get("namespace", ""), metadata["name"])
         headers = {"content-type": "application/apply-patch+yaml"}
         query = {"fieldManager": MANAGER, "force": "true"}
-        return await self.ask("PATCH", path, raw, headers=headers, query=query)
+        try:
+            return await self.ask("PATCH", path, raw, headers=headers, query=query)
+        except Refused as error:
+            if error.code == 409 and known is not None:
+                raise Conflict(409, str(error)) from error
+            raise
 
     async def replace(self, kind: Kind, raw: Raw) -> Raw:
         """PUT; a newer one is a conflict."""

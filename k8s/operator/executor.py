@@ -14,11 +14,12 @@ from typing import Any
 
 from umbel.k8s.operator import kinds
 from umbel.k8s.operator.cluster import Cluster, Refused, merge_patch
+from umbel.k8s.operator.container_objects import ContainerObjects
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Notice, Outcome
 from umbel.k8s.operator.revisions import digest_of
 from umbel.k8s.operator.settings import FINALIZER, MANAGER
-from umbel.k8s.operator.target import Serving
+from umbel.k8s.operator.target import Overtaken, Serving
 from umbel.k8s.operator.world import Key, Raw, World
 
 log = logging.getLogger("umbel.operator")
@@ -31,8 +32,10 @@ class Executor:
     """Writes. ``writes`` counts those of its lifetime. It remembers the last status it wrote
     for each resource, since an API server may leave out what its CRD does not know."""
 
-    def __init__(self, cluster: Cluster, serving: Serving) -> None:
-        self._cluster, self._serving = cluster, serving
+    def __init__(
+        self, cluster: Cluster, serving: Serving, containers: ContainerObjects | None = None
+    ) -> None:
+        self._cluster, self._serving, self._containers = cluster, serving, containers
         self._written: dict[Key, tuple[Any, Any]] = {}
         self._now = ""
         self.writes = 0
@@ -41,8 +44,14 @@ class Executor:
         """One pass. True if it wrote anything or met a conflict: look again."""
         before, self._now = self.writes, world.now
         clean = await self._each(desired.outcomes, self._prepare)
+        if clean and self._containers is not None:
+            self.writes += await self._containers.make_so(desired.outcomes)
         if clean:
-            self.writes += await self._serving.make_so(world, desired)
+            try:
+                self.writes += await self._serving.make_so(world, desired)
+            except Overtaken as error:
+                log.info("%s: looking again", error)
+                return True
         clean &= await self._each(desired.outcomes, self._conclude)
         keys = {outcome.key for outcome in desired.outcomes}
         self._written = {key: known for key, known in self._written.items() if key in keys}

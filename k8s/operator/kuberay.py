@@ -24,7 +24,7 @@ from umbel.k8s.manifests import (
     workload_of,
 )
 from umbel.k8s.operator import kinds
-from umbel.k8s.operator.cluster import Cluster, Refused
+from umbel.k8s.operator.cluster import Cluster, Conflict, Refused
 from umbel.k8s.operator.compiling import BUILDER
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Outcome
@@ -35,6 +35,7 @@ from umbel.k8s.operator.ray_service_status import cluster_of, reported
 from umbel.k8s.operator.reading import loaded
 from umbel.k8s.operator.revisions import digest_of
 from umbel.k8s.operator.settings import OperatorSettings
+from umbel.k8s.operator.target import Overtaken
 from umbel.k8s.operator.world import (
     Key,
     Raw,
@@ -113,11 +114,15 @@ class KubeRay:
     async def make_so(self, world: World, desired: Desired) -> int:
         """Apply what changed and delete what is no longer wanted."""
         slots = asyncio.Semaphore(AT_ONCE)
+        overtaken: list[Key] = []
 
         async def one(outcome: Outcome) -> int:
             async with slots:
                 try:
                     writes = await self._one(world, outcome)
+                except Conflict:
+                    overtaken.append(outcome.key)
+                    return 0
                 except Refused as error:
                     if self._refused.get(outcome.key, _NOT)[1] != str(error):
                         log.warning("%s: %s", outcome.key, error)
@@ -128,7 +133,10 @@ class KubeRay:
 
         keys = {outcome.key for outcome in desired.outcomes}
         self._refused = {key: one for key, one in self._refused.items() if key in keys}
-        return sum(await asyncio.gather(*(one(outcome) for outcome in desired.outcomes)))
+        writes = sum(await asyncio.gather(*(one(outcome) for outcome in desired.outcomes)))
+        if overtaken:
+            raise Overtaken(f"objects of {overtaken[0]} have just been changed by another")
+        return writes
 
     async def _one(self, world: World, outcome: Outcome) -> int:
         if is_going(outcome.raw):
@@ -153,8 +161,8 @@ class KubeRay:
         for kind, made, known in changed:  # all of them before any is written
             if await self._is_another_s(kind, made, known, outcome.raw):
                 return 0  # of a resource of this name that is gone: it goes, too
-        for kind, made, _ in changed:
-            await self._cluster.apply(kind, made)
+        for kind, made, known in changed:
+            await self._cluster.apply(kind, made, known)
             writes += 1
         return writes + await self._remove_all_but(wanted, outcome)
 
