@@ -14,7 +14,6 @@ from typing import Any
 
 from umbel.k8s.operator import kinds
 from umbel.k8s.operator.cluster import Cluster, Refused, merge_patch
-from umbel.k8s.operator.container_objects import ContainerObjects
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Notice, Outcome
 from umbel.k8s.operator.revisions import digest_of
@@ -32,10 +31,8 @@ class Executor:
     """Writes. ``writes`` counts those of its lifetime. It remembers the last status it wrote
     for each resource, since an API server may leave out what its CRD does not know."""
 
-    def __init__(
-        self, cluster: Cluster, serving: Serving, containers: ContainerObjects | None = None
-    ) -> None:
-        self._cluster, self._serving, self._containers = cluster, serving, containers
+    def __init__(self, cluster: Cluster, serving: Serving) -> None:
+        self._cluster, self._serving = cluster, serving
         self._written: dict[Key, tuple[Any, Any]] = {}
         self._now = ""
         self.writes = 0
@@ -44,8 +41,6 @@ class Executor:
         """One pass. True if it wrote anything or met a conflict: look again."""
         before, self._now = self.writes, world.now
         clean = await self._each(desired.outcomes, self._prepare)
-        if clean and self._containers is not None:
-            self.writes += await self._containers.make_so(desired.outcomes)
         if clean:
             try:
                 self.writes += await self._serving.make_so(world, desired)
