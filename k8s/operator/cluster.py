@@ -28,12 +28,25 @@ _MERGE = {"content-type": "application/merge-patch+json"}
 _SIGN_IN_AGAIN_S = 300.0
 """A ServiceAccount's token is replaced on disk long before it ends."""
 
+_LONGEST_WAIT_S = 60.0
+"""What ``Retry-After`` may ask for at most."""
+
 _DENIED_S = 300.0
 """How long what is not the operator's to read is not asked about again."""
 
 
 class ClusterUnavailable(UmbelError):
-    """The API server cannot be reached, or refuses the operator altogether."""
+    """The API server cannot be reached, or refuses the operator altogether. ``code`` is the HTTP
+    status if there was one; ``after_s``: the seconds that it asks to wait."""
+
+    def __init__(self, message: str, code: int = 0, after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.code, self.after_s = code, min(after_s, _LONGEST_WAIT_S)
+
+    @property
+    def for_all(self) -> bool:
+        """False for an error that may be one object's: a webhook that fails, for example."""
+        return self.code != 500
 
 
 class Refused(UmbelError):
@@ -237,7 +250,7 @@ class Cluster:
             if reply.status == 401 and attempt == 1:
                 self._access = None
                 continue
-            return _read(method, path, reply.status, text)
+            return _read(method, path, reply.status, text, _seconds(reply.headers))
         raise AssertionError  # the second attempt returns or raises
 
     def _request(
@@ -275,7 +288,13 @@ def _signed_in() -> _Access:
     )
 
 
-def _read(method: str, path: str, status: int, text: str) -> dict[str, Any]:
+def _seconds(headers: Mapping[str, str]) -> float:
+    """``Retry-After``, as API servers write it: in seconds."""
+    asked = headers.get("Retry-After", "")
+    return float(asked) if asked.isdigit() else 0.0
+
+
+def _read(method: str, path: str, status: int, text: str, after_s: float = 0.0) -> dict[str, Any]:
     try:
         answer = json.loads(text) if text else {}
     except ValueError:
@@ -284,7 +303,8 @@ def _read(method: str, path: str, status: int, text: str) -> dict[str, Any]:
         return answer if isinstance(answer, dict) else {}
     message = answer.get("message") if isinstance(answer, dict) else None
     if status >= 500 or status in (401, 429):
-        raise ClusterUnavailable(f"{method} {path}: {status} {message or text[:200]}")
+        why = f"{method} {path}: {status} {message or text[:200]}"
+        raise ClusterUnavailable(why, status, after_s)
     raise Refused(status, f"{method} {path}: {status} {message or text[:200]}")
 
 

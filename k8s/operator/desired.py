@@ -6,7 +6,7 @@ how many it missed, or where it was killed: the next pass goes on from what is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from umbel.k8s.operator.graph_plan import plan_graph
 from umbel.k8s.operator.grpc_front import grpc_front
 from umbel.k8s.operator.model_plan import plan_model
 from umbel.k8s.operator.outcome import Outcome
+from umbel.k8s.operator.routing import as_config
 from umbel.k8s.operator.service_plan import plan_service
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.world import Key, Raw, World, is_going
@@ -31,6 +32,18 @@ class Desired:
         """True while something is on its way: it pays to look again soon."""
         return any(_on_its_way(one) for one in self.outcomes)
 
+    def leaving(self, keys: Collection[Key], world: World) -> Desired:
+        """The same, with what some resources have left as it is. Their records could not be
+        written, which come first; other resources do not wait for that."""
+        if not keys:
+            return self
+        mine = [one for one in self.applications if _owner(one) not in keys]
+        for key in keys:
+            live = [a for a in world.owned_by(key).values() if a.status != "DELETING"]
+            mine += [as_config(app, app.route) for app in live]
+        rest = tuple(one for one in self.outcomes if one.key not in keys)
+        return Desired(rest, tuple(mine))
+
 
 def desired(world: World, settings: OperatorSettings) -> Desired:
     """What every resource comes to."""
@@ -47,6 +60,10 @@ def desired(world: World, settings: OperatorSettings) -> Desired:
     front = grpc_front(settings)
     own = () if front is None else (front,)
     return Desired(tuple(found), (*_applications(found), *own))
+
+
+def _owner(application: Mapping[str, Any]) -> Key:
+    return Key(*application["args"]["owner"]["resource"])
 
 
 def _ordered(raws: tuple[Raw, ...], settings: OperatorSettings) -> Iterator[Raw]:

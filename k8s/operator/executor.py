@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from umbel.k8s.operator import kinds
-from umbel.k8s.operator.cluster import Cluster, Refused, merge_patch
+from umbel.k8s.operator.cluster import Cluster, ClusterUnavailable, Refused, merge_patch
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Notice, Outcome
 from umbel.k8s.operator.revisions import digest_of
@@ -35,40 +35,50 @@ class Executor:
         self._cluster, self._serving = cluster, serving
         self._written: dict[Key, tuple[Any, Any]] = {}
         self._now = ""
+        self._down: ClusterUnavailable | None = None
         self.writes = 0
 
     async def make_so(self, world: World, desired: Desired) -> bool:
         """One pass. True if it wrote anything or met a conflict: look again."""
-        before, self._now = self.writes, world.now
-        clean = await self._each(desired.outcomes, self._prepare)
-        if clean:
-            try:
-                self.writes += await self._serving.make_so(world, desired)
-            except Overtaken as error:
-                log.info("%s: looking again", error)
-                return True
-        clean &= await self._each(desired.outcomes, self._conclude)
+        before, self._now, self._down = self.writes, world.now, None
+        failed = await self._each(desired.outcomes, self._prepare)
+        usable = desired.leaving(failed, world)
+        try:
+            self.writes += await self._serving.make_so(world, usable)
+        except Overtaken as error:
+            log.info("%s: looking again", error)
+            return True
+        failed |= await self._each(desired.outcomes, self._conclude)
         keys = {outcome.key for outcome in desired.outcomes}
         self._written = {key: known for key, known in self._written.items() if key in keys}
-        return not clean or self.writes > before
+        if self._down is not None:
+            raise self._down
+        return bool(failed) or self.writes > before
 
     async def _each(
         self, outcomes: Iterable[Outcome], work: Callable[[Outcome], Awaitable[None]]
-    ) -> bool:
-        """False where one resource's writes were refused: the others go on."""
+    ) -> set[Key]:
+        """Whose writes failed: the others go on, unless the API server is gone for all."""
         slots = asyncio.Semaphore(AT_ONCE)
+        failed: set[Key] = set()
 
-        async def tried(outcome: Outcome) -> bool:
+        async def tried(outcome: Outcome) -> None:
             async with slots:
+                if self._down is not None and self._down.for_all:
+                    failed.add(outcome.key)
+                    return
                 try:
                     await work(outcome)
                 except Refused as error:
                     level = logging.DEBUG if error.code in (404, 409) else logging.WARNING
                     log.log(level, "%s: %s", outcome.key, error)
-                    return False
-                return True
+                    failed.add(outcome.key)
+                except ClusterUnavailable as error:
+                    self._down = self._down or error
+                    failed.add(outcome.key)
 
-        return all(await asyncio.gather(*(tried(outcome) for outcome in outcomes)))
+        await asyncio.gather(*(tried(outcome) for outcome in outcomes))
+        return failed
 
     async def _prepare(self, outcome: Outcome) -> None:
         if outcome.held and not _deleted(outcome.raw):

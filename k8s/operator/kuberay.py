@@ -24,7 +24,7 @@ from umbel.k8s.manifests import (
     workload_of,
 )
 from umbel.k8s.operator import kinds
-from umbel.k8s.operator.cluster import Cluster, Conflict, Refused
+from umbel.k8s.operator.cluster import Cluster, ClusterUnavailable, Conflict, Refused
 from umbel.k8s.operator.compiling import BUILDER
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Outcome
@@ -115,11 +115,17 @@ class KubeRay:
         """Apply what changed and delete what is no longer wanted."""
         slots = asyncio.Semaphore(AT_ONCE)
         overtaken: list[Key] = []
+        down: list[ClusterUnavailable] = []
 
         async def one(outcome: Outcome) -> int:
             async with slots:
+                if any(error.for_all for error in down):
+                    return 0
                 try:
                     writes = await self._one(world, outcome)
+                except ClusterUnavailable as error:
+                    down.append(error)
+                    return 0
                 except Conflict:
                     overtaken.append(outcome.key)
                     return 0
@@ -134,6 +140,8 @@ class KubeRay:
         keys = {outcome.key for outcome in desired.outcomes}
         self._refused = {key: one for key, one in self._refused.items() if key in keys}
         writes = sum(await asyncio.gather(*(one(outcome) for outcome in desired.outcomes)))
+        if down:
+            raise down[0]
         if overtaken:
             raise Overtaken(f"objects of {overtaken[0]} have just been changed by another")
         return writes

@@ -79,6 +79,7 @@ class ReconcileLoop:
             except UmbelError as error:
                 failures += 1
                 wait = min(_LONGEST_WAIT_S, 0.25 * 2 ** min(failures, 8))
+                wait = max(wait, getattr(error, "after_s", 0.0))
                 log.warning("%s; trying again in %.1f s", error, wait)
             except Exception:
                 failures += 1
