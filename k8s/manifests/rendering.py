@@ -35,6 +35,7 @@ from umbel.k8s.manifests.workloads import Object, Workload
 from umbel.k8s.resources import Loaded, Resource, load
 from umbel.k8s.translate import translate
 from umbel.k8s.translate.containers import IN_CLUSTER, ContainerAddresses
+from umbel.k8s.translate.trained_models import trained_models_of
 
 MODEL_MISSING = "UMB-G240"
 """Where the manifests are made is not where the model has to be."""
@@ -170,6 +171,8 @@ def _objects(
 
 def _plan(resource: Resource[Any], resources: Loaded, addresses: ContainerAddresses) -> Plan | None:
     context = [one for one in resources.resources if one.kind in CONTEXT]
+    if resource.kind == "InferenceService":
+        context += trained_models_of(resource, resources)
     texts = [
         (one.document.place().file, json.dumps(_bare(one), sort_keys=True, default=str))
         for one in (resource, *context)

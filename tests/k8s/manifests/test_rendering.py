@@ -390,3 +390,20 @@ def test_names_fit(name: str) -> None:
 )
 def test_quantities(text: Any, number: float) -> None:
     assert quantity(text) == number
+
+
+def test_trained_models_are_in_their_services_ray_cluster() -> None:
+    service = """
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: pool}
+spec: {predictor: {model: {modelFormat: {name: xgboost}}}}
+---
+apiVersion: serving.kserve.io/v1alpha1
+kind: TrainedModel
+metadata: {name: one}
+spec: {inferenceService: pool, model: {storageUri: "s3://b/one", framework: xgboost, memory: 1Mi}}
+"""
+    rendered = render_texts([("f.yaml", service)], RenderOptions())
+    (ray,) = (one for one in rendered.objects if one["kind"] == "RayService")
+    assert "s3://b/one" in ray["spec"]["serveConfigV2"]
