@@ -13,6 +13,9 @@ Object = dict[str, Any]
 OPERATOR, WEBHOOKS = "umbel-operator", "umbel-webhooks"
 WEBHOOK_PORT = 9443
 HEALTH_PORT = 8081
+STARTING = {"periodSeconds": 2, "failureThreshold": 150}
+"""Five minutes: on a busy node it takes one to load everything."""
+
 TOKEN_FOLDER, TOKEN_KEY = "/var/run/secrets/ray", "auth_token"
 """The key is KubeRay's."""
 
@@ -37,6 +40,7 @@ def operator(options: InstallOptions) -> list[Object]:
     health = {"httpGet": {"path": "/healthz", "port": HEALTH_PORT}, "periodSeconds": 10}
     container = {
         "ports": [{"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"}],
+        "startupProbe": {**health, **STARTING},
         "livenessProbe": {**health, "failureThreshold": 6},
     }
     secret = options.token_secret if options.target == "ray" else ""
@@ -69,6 +73,7 @@ def webhooks(options: InstallOptions) -> list[Object]:
     }
     container = {
         "ports": [{"name": "webhooks", "containerPort": WEBHOOK_PORT, "protocol": "TCP"}],
+        "startupProbe": {**health, **STARTING},
         "livenessProbe": {**health, "failureThreshold": 6},
         "readinessProbe": {**health, "failureThreshold": 2},
     }
