@@ -38,6 +38,34 @@ OPERATOR_RULES: tuple[Object, ...] = (
     # Only those that a resource's ServiceAccount lists are asked for, by name: no list.
     {"apiGroups": [""], "resources": ["secrets", "serviceaccounts"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+    # Components that run in containers of their own.
+    {
+        "apiGroups": ["apps"],
+        "resources": ["deployments"],
+        "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+    },
+    {
+        "apiGroups": [""],
+        "resources": ["services"],
+        "verbs": ["get", "list", "create", "patch", "delete"],
+    },
+    {
+        "apiGroups": ["autoscaling"],
+        "resources": ["horizontalpodautoscalers"],
+        "verbs": ["get", "list", "create", "patch", "delete"],
+    },
+    {
+        "apiGroups": ["networking.k8s.io"],
+        "resources": ["networkpolicies"],
+        "verbs": ["get", "list", "create", "patch", "delete"],
+    },
+    {
+        "apiGroups": ["policy"],
+        "resources": ["poddisruptionbudgets"],
+        "verbs": ["get", "list", "create", "patch", "delete"],
+    },
+    # Why pods do not come up: images, nodes.
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
 )
 """In each namespace that is looked after."""
 
@@ -57,13 +85,6 @@ KUBERAY_RULES: tuple[Object, ...] = (
         "resources": ["rayservices"],
         "verbs": ["get", "list", "watch", "create", "patch", "delete"],
     },
-    # Why a Ray cluster does not come up: images, nodes.
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
-    {
-        "apiGroups": [""],
-        "resources": ["services"],
-        "verbs": ["get", "list", "create", "patch", "delete"],
-    },
     {
         "apiGroups": [""],
         "resources": ["serviceaccounts"],
@@ -71,17 +92,12 @@ KUBERAY_RULES: tuple[Object, ...] = (
     },
     {
         "apiGroups": ["networking.k8s.io"],
-        "resources": ["networkpolicies", "ingresses"],
+        "resources": ["ingresses"],
         "verbs": ["get", "list", "create", "patch", "delete"],
     },
     {
         "apiGroups": ["gateway.networking.k8s.io"],
         "resources": ["httproutes"],
-        "verbs": ["get", "list", "create", "patch", "delete"],
-    },
-    {
-        "apiGroups": ["policy"],
-        "resources": ["poddisruptionbudgets"],
         "verbs": ["get", "list", "create", "patch", "delete"],
     },
     {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from umbel.k8s.operator.revisions import digest_of
 from umbel.k8s.operator.world import Key, Raw
 from umbel.k8s.resources import load
 from umbel.k8s.translate import translate
+from umbel.k8s.translate.containers import IN_CLUSTER, ContainerAddresses
 
 BUILDER = "umbel.serving.owned_application:build"
 INGRESS = "graph"
@@ -59,20 +60,33 @@ def document(key: Key, content: Raw) -> dict[str, Any]:
 
 
 def compiled(
-    key: Key, documents: Iterable[Raw], mounted: str, env: Mapping[str, str] | None = None
+    key: Key,
+    documents: Iterable[Raw],
+    mounted: str,
+    env: Mapping[str, str] | None = None,
+    addresses: Mapping[str, str] | None = None,
 ) -> Compiled:
     """The application of the resource ``key``, which is among ``documents`` with what it needs.
-    ``mounted``: the path it answers below; ``env``: variables of its replicas."""
+    ``mounted``: the path it answers below; ``env``: variables of its replicas;
+    ``addresses``: where its containers answer, by the names of KServe's Services."""
     texts = tuple(json.dumps(one, sort_keys=True) for one in documents)
-    return _compiled(key, texts, mounted, json.dumps(dict(env or {}), sort_keys=True))
+    given = tuple(sorted((addresses or {}).items()))
+    return _compiled(key, texts, mounted, json.dumps(dict(env or {}), sort_keys=True), given)
 
 
 @lru_cache(maxsize=8192)
-def _compiled(key: Key, texts: tuple[str, ...], mounted: str, env: str) -> Compiled:
+def _compiled(
+    key: Key,
+    texts: tuple[str, ...],
+    mounted: str,
+    env: str,
+    addresses: tuple[tuple[str, str], ...],
+) -> Compiled:
     # The file's folder is where relative paths start: the root, of the replica's machine.
     named = [(f"/{number}.yaml", text) for number, text in enumerate(texts)]
     try:
-        return _built(key, named, mounted, json.loads(env))
+        given = replace(IN_CLUSTER, given=dict(addresses))
+        return _built(key, named, mounted, json.loads(env), given)
     except UmbelError as error:
         return Compiled(None, (_finding("UMB-K701", str(error), "see the message"),))
     except Exception as error:
@@ -81,9 +95,13 @@ def _compiled(key: Key, texts: tuple[str, ...], mounted: str, env: str) -> Compi
 
 
 def _built(
-    key: Key, texts: list[tuple[str, str]], mounted: str, env: Mapping[str, str]
+    key: Key,
+    texts: list[tuple[str, str]],
+    mounted: str,
+    env: Mapping[str, str],
+    addresses: ContainerAddresses,
 ) -> Compiled:
-    translated = translate(texts)
+    translated = translate(texts, addresses)
     findings = list(translated.findings)
     if has_errors(findings):
         return Compiled(None, tuple(findings))

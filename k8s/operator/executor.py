@@ -14,6 +14,7 @@ from typing import Any
 
 from umbel.k8s.operator import kinds
 from umbel.k8s.operator.cluster import Cluster, ClusterUnavailable, Refused, merge_patch
+from umbel.k8s.operator.container_objects import ContainerObjects
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Notice, Outcome
 from umbel.k8s.operator.revisions import digest_of
@@ -31,8 +32,10 @@ class Executor:
     """Writes. ``writes`` counts those of its lifetime. It remembers the last status it wrote
     for each resource, since an API server may leave out what its CRD does not know."""
 
-    def __init__(self, cluster: Cluster, serving: Serving) -> None:
-        self._cluster, self._serving = cluster, serving
+    def __init__(
+        self, cluster: Cluster, serving: Serving, containers: ContainerObjects | None = None
+    ) -> None:
+        self._cluster, self._serving, self._containers = cluster, serving, containers
         self._written: dict[Key, tuple[Any, Any]] = {}
         self._now = ""
         self._down: ClusterUnavailable | None = None
@@ -43,6 +46,8 @@ class Executor:
         before, self._now, self._down = self.writes, world.now, None
         failed = await self._each(desired.outcomes, self._prepare)
         usable = desired.leaving(failed, world)
+        if self._containers is not None:
+            self.writes += await self._containers.make_so(usable.outcomes)
         try:
             self.writes += await self._serving.make_so(world, usable)
         except Overtaken as error:

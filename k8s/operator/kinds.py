@@ -58,6 +58,17 @@ MADE = (
 )
 """What a resource comes to with KubeRay."""
 
+DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments")
+
+CONTAINERS = (
+    Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
+    Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
+    DEPLOYMENT,
+    Kind("Service", "", "v1", "services"),
+    Kind("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
+)
+"""What a component comes to that is a container."""
+
 WATCHED = (SERVICE, GRAPH, MODEL, RUNTIME, CLUSTER_RUNTIME)
 """A change of one of these is a reason to look again."""
 

@@ -56,3 +56,8 @@ class Outcome:
     serving: Raw | None = None
     unsettled: bool = False
     divided: bool = False
+    containers: tuple[Raw, ...] = ()
+    """The objects of components that run in containers."""
+
+    containers_called: frozenset[str] = frozenset()
+    """Deployments that something still calls though they are not wanted any more."""

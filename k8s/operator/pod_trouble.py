@@ -56,12 +56,13 @@ class PodReader:
             return {}
 
 
-def troubles(pods: Iterable[Raw]) -> dict[tuple[str, str], Trouble]:
-    """For each Ray cluster, by namespace and name, the first thing that holds it up."""
+def troubles(pods: Iterable[Raw], label: str = CLUSTER) -> dict[tuple[str, str], Trouble]:
+    """For each value of a label, as each Ray cluster, by namespace and value, the first thing
+    that holds its pods up."""
     found: dict[tuple[str, str], Trouble] = {}
     for pod in sorted(pods, key=lambda one: str(one["metadata"].get("name"))):
         metadata = pod["metadata"]
-        cluster = (metadata.get("labels") or {}).get(CLUSTER)
+        cluster = (metadata.get("labels") or {}).get(label)
         if not cluster or metadata.get("deletionTimestamp"):
             continue
         for one in _of_pod(pod):

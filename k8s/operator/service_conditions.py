@@ -72,7 +72,10 @@ def _of_components(view: View, predictor: Condition) -> Iterator[Condition]:
     configured = predictor if predictor.status == "False" and not latest else None
     for name in ("predictor", *_components(view)):
         title = name.title()
-        if name != "predictor":
+        own = view.latest.containers.states.get(name) if view.latest is not None else None
+        if name != "predictor" and own is not None and view.world.reachable:
+            yield own.condition(name)
+        elif name != "predictor":
             yield Condition(f"{title}Ready", predictor.status, predictor.reason, predictor.message)
         if view.mode == "Knative":
             yield true_or(_PLURAL.get(name, f"{title}RouteReady"), routed, "Deploying")

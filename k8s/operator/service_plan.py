@@ -9,6 +9,13 @@ from typing import Any
 from umbel.graph.findings import Finding, has_errors
 from umbel.k8s.operator import service_status
 from umbel.k8s.operator.compiling import Compiled, application, compiled, document, front
+from umbel.k8s.operator.container_states import behind
+from umbel.k8s.operator.containers import (
+    RevisionContainers,
+    containers_of,
+    still_called,
+    wanted_objects,
+)
 from umbel.k8s.operator.credentials import missing
 from umbel.k8s.operator.grpc_front import no_front
 from umbel.k8s.operator.model_plan import models_of
@@ -49,6 +56,9 @@ class Candidate:
     """The application without route; what is deployed already, where it no longer compiles."""
 
     app: ServeApplication | None = field(default=None)
+    """As it is with its containers."""
+
+    containers: RevisionContainers = field(default_factory=RevisionContainers)
 
     @property
     def runs(self) -> bool:
@@ -131,7 +141,26 @@ class _ServicePlan:
             service_status.notices(view),
             content,
             unsettled=view.unsettled,
-            divided=len(view.traffic()) > 1 or bool(self.models),
+            divided=len(view.traffic()) > 1 or bool(self.models) or self._in_containers(everything),
+            containers=self._containers(everything, shares, may_start=target is not None),
+            containers_called=still_called(self.world, self.key, self.all.values()),
+        )
+
+    def _in_containers(self, candidates: Mapping[str, Candidate]) -> bool:
+        return any(one.containers.components for one in candidates.values())
+
+    def _containers(
+        self, candidates: Mapping[str, Candidate], shares: Mapping[str, int], *, may_start: bool
+    ) -> tuple[Raw, ...]:
+        """The objects of all revisions that can be served. The Services that KServe's users know
+        lead to the one with most of the traffic."""
+        usable = {n: one.containers for n, one in candidates.items() if not one.compiled.errors}
+        main = max((n for n in shares if n in usable), key=lambda n: shares[n], default="")
+        return wanted_objects(
+            usable.values(),
+            usable.get(main),
+            known=self.world.containers,
+            may_start=may_start,
         )
 
     def _applications(
@@ -174,7 +203,8 @@ class _ServicePlan:
             secret = secret_variables(self.world, self.key.namespace, spec)
             env = replica_variables(self.world, self.key, plain_variables(spec), secret)
         documents = [document(self.key, content), *self._common()]
-        made = compiled(self.key, documents, self.route, env)
+        containers = containers_of(self.world, self.raw, content, self.settings)
+        made = compiled(self.key, documents, self.route, env, containers.addresses)
         if made.config is None:
             kept = [a for a in self.observed.values() if a.owner.revision == name]
             config = as_config(kept[0], None) if kept else None
@@ -187,7 +217,8 @@ class _ServicePlan:
                 route=None,
             )
         app = self.observed.get(str(config["name"])) if config else None
-        return Candidate(name, content, made, config, app)
+        seen = behind(app, containers.states)
+        return Candidate(name, content, made, config, seen, containers)
 
     def _shown(self) -> list[Finding]:
         spec = self.raw.get("spec") or {}

@@ -6,6 +6,8 @@ import urllib.parse
 from dataclasses import dataclass
 from typing import Literal
 
+from umbel.k8s.manifests.options import IMAGE
+
 Target = Literal["ray", "kuberay"]
 
 FINALIZER = "umbel.dev/operator"
@@ -48,6 +50,15 @@ class OperatorSettings:
     url_host: str = "{name}.{namespace}.svc.cluster.local"
     """Host of ``status.address.url``, and of ``status.url`` where nothing leads in from
     outside (target ``kuberay``)."""
+
+    container_url: str = ""
+    """Where Ray's replicas reach a container, with ``{name}``, ``{namespace}``, ``{host}`` and
+    ``{component}``; empty for its Service's name in the cluster."""
+
+    image: str = IMAGE
+    """umbel's own, which downloads the models of containers."""
+
+    image_pull_policy: str = "IfNotPresent"
 
     name: str = "umbel"
     """This operator's name. It owns the Serve applications that carry it, and no others."""

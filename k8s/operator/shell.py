@@ -19,8 +19,10 @@ import kopf
 
 from umbel.graph.errors import UmbelError
 from umbel.k8s.manifests import RenderOptions
+from umbel.k8s.manifests.containers import MANAGED
 from umbel.k8s.operator import kinds
 from umbel.k8s.operator.cluster import Cluster, sign_in
+from umbel.k8s.operator.container_objects import ContainerObjects
 from umbel.k8s.operator.executor import Executor
 from umbel.k8s.operator.kuberay import KubeRay
 from umbel.k8s.operator.lease import Leadership
@@ -60,8 +62,9 @@ async def run(
         serving: Serving = RayServe(settings, ray_token, ray_token_file)
         if settings.target == "kuberay":
             serving = KubeRay(cluster, settings, options or RenderOptions())
-        executor = Executor(cluster, serving)
-        observer = Observer(cluster, serving, settings)
+        containers = ContainerObjects(cluster, settings)
+        executor = Executor(cluster, serving, containers)
+        observer = Observer(cluster, serving, settings, containers)
         loop = ReconcileLoop(observer, executor, leadership, settings)
         stop = asyncio.Event()
         work = [
@@ -126,6 +129,8 @@ def _registry(loop: ReconcileLoop, settings: OperatorSettings) -> kopf.OperatorR
     kopf.on.login(registry=registry)(login)
     for kind in watched:
         kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(wake)
+    ours = kinds.DEPLOYMENT  # of all the cluster's, those of containers
+    kopf.on.event(ours.group, ours.version, ours.plural, registry=registry, labels=MANAGED)(wake)
     return registry
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from umbel.graph.errors import DeclarationError
 from umbel.k8s.operator import credentials, kinds
 from umbel.k8s.operator.cluster import Cluster
+from umbel.k8s.operator.container_objects import ContainerObjects
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.target import ServeUnavailable, Serving
 from umbel.k8s.operator.world import Raw, ServeApplication, World
@@ -26,8 +27,15 @@ class Observer:
     """Takes snapshots. Between them it remembers which applications ran, and since when each
     has had its route, by this process's clock. Nothing is lost with that: it is seen again."""
 
-    def __init__(self, cluster: Cluster, serving: Serving, settings: OperatorSettings) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        serving: Serving,
+        settings: OperatorSettings,
+        containers: ContainerObjects | None = None,
+    ) -> None:
         self._cluster, self._serving, self._settings = cluster, serving, settings
+        self._containers = containers
         self._since: dict[str, float] = {}
         self._ran: set[str] = set()
         self._seal_keys: SealKeys | None = None
@@ -64,6 +72,7 @@ class Observer:
             settled=self._settled(applications.values()),
             reachable=reachable,
             seal_keys=self._keys(),
+            containers=await self._containers.read() if self._containers is not None else {},
             now=dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
 

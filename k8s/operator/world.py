@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from umbel.nodes.storage.sealed_values import SealKeys
+
+if TYPE_CHECKING:
+    from umbel.k8s.operator.container_states import ContainerState
 
 Raw = Mapping[str, Any]
 """A resource as the API server gives it."""
@@ -104,6 +107,8 @@ class World:
     reachable: bool = True
     now: str = "1970-01-01T00:00:00Z"
     seal_keys: SealKeys | None = None
+    containers: Mapping[tuple[str, str], ContainerState] = field(default_factory=dict)
+    """How the Deployments of components in containers are, by namespace and name."""
 
     def owned_by(self, key: Key) -> dict[str, ServeApplication]:
         """The applications of one resource, by name."""

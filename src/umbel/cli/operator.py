@@ -36,6 +36,13 @@ def add(verbs: Any) -> None:
     )
     verb.add_argument("--config-namespace", default="kserve", help="of inferenceservice-config")
     _add_ray(verb)
+    verb.add_argument(
+        "--container-url",
+        default="",
+        metavar="URL",
+        help="where Ray's replicas reach containers, with {name}, {namespace}, {host} and "
+        "{component}; default: their Services' names in the cluster",
+    )
     verb.add_argument("--name", default="umbel", help="it owns applications that carry this name")
     verb.add_argument("--leader-elect", action="store_true", help="hold a Lease before writing")
     verb.add_argument("--lease-namespace", default="umbel-system", help="where the Lease lies")
@@ -118,7 +125,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _settings(arguments: argparse.Namespace) -> OperatorSettings:
     from umbel.k8s.operator.settings import OperatorSettings
 
+    cluster = render_options(arguments).cluster
     return OperatorSettings(
+        container_url=arguments.container_url,
+        image=cluster.image,
+        image_pull_policy=cluster.image_pull_policy,
         target=arguments.target,
         namespaces=tuple(arguments.namespace),
         config_namespace=arguments.config_namespace,
