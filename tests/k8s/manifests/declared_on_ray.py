@@ -1,7 +1,8 @@
 """A Ray cluster with its dashboard, for `test_declared_on_ray`: started here, told over REST.
 
 ``python declared_on_ray.py HTTP_PORT DASHBOARD_PORT FOLDER`` prints ``ready`` once the REST API
-answers, and ends when its standard input does.
+answers, and ends when its standard input does. With HTTP_PORT 0 Serve is not started: the first
+configuration does, as with KubeRay.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def main(port: str, dashboard: str, folder: str) -> None:
         log_to_driver=False,
         _temp_dir=folder,
     )
-    serve.start(http_options={"host": "127.0.0.1", "port": int(port)}, proxy_location="HeadOnly")
+    if int(port):
+        options = {"host": "127.0.0.1", "port": int(port)}
+        serve.start(http_options=options, proxy_location="HeadOnly")
     print("ready", flush=True)
     sys.stdin.read()
     serve.shutdown()
