@@ -71,6 +71,11 @@ class Connected:
         """Close the connections; streams that are open end."""
         await self._over.close()
 
+    def disown(self) -> None:
+        """In a process that was forked: the connections are the parent's. Raises
+        ``RuntimeError`` over gRPC, whose library does not outlive a fork."""
+        self._over.disown()
+
     def _transport(self) -> HttpTransport | GrpcModels:
         """The one there is, for the loop that runs. Raises ``RuntimeError`` in a second loop."""
         transport, loop = self._over, asyncio.get_running_loop()

@@ -91,6 +91,13 @@ class GrpcTransport:
         self._channel = None
         self._calls.clear()
 
+    def disown(self) -> None:
+        """gRPC's threads are gone in a process that was forked."""
+        if self._channel is not None:
+            raise RuntimeError(
+                f"a client of {self.base} cannot be used after a fork: make one in each process"
+            )
+
     async def close(self) -> None:
         """Close the connection; calls that run are cancelled."""
         channel, self._channel = self._channel, None

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import os
 import ssl
 import time
 import urllib.request
+import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -135,7 +138,7 @@ class HttpTransport:
         """What goes wrong inside, as umbel's errors; ``Unanswered`` where nobody answered."""
         try:
             yield
-        except (aiohttp.InvalidURL, ValueError) as error:
+        except aiohttp.InvalidURL as error:
             raise DeclarationError(f"{url}: expected http://host:port/NAME: {error}") from error
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             if isinstance(error, asyncio.TimeoutError) and deadline.left() is not None:
@@ -143,10 +146,12 @@ class HttpTransport:
             failure = RequestFailed(f"{url} does not answer: {str(error) or type(error).__name__}")
             failure.__cause__ = error
             raise Unanswered(failure) from error
+        except ValueError as error:  # after aiohttp's own, some of which are ValueErrors
+            raise DeclarationError(f"{url}: this cannot be sent: {error}") from error
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._tls or True)
+            connector = _Connector(limit=self._connections, ssl=self._tls or True)
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar()
             )
@@ -156,11 +161,29 @@ class HttpTransport:
         """Use the connections no more: their loop is gone."""
         self._gone, self._session = self._session, None
 
+    def disown(self) -> None:
+        """The connections are another process's, which forked this one."""
+        if self._session is not None:
+            self._session.detach()
+
     async def close(self) -> None:
         """Close the connections."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Its finalizer takes the connections out of the loop's poll set, which a forked process
+    shares with its parent: there it must not run."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._process = os.getpid()
+
+    def __del__(self, _warnings: Any = warnings) -> None:
+        if self._process == os.getpid():
+            super().__del__(_warnings)
 
 
 def infer_path(model: str) -> str:

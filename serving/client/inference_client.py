@@ -67,7 +67,9 @@ class InferenceClient:
         """Close the connections and end the client's thread; calls that run are cancelled."""
         loop, self._loop = self._loop, None
         atexit.unregister(self.close)
-        if loop is not None and self._process == os.getpid():
+        if self._process != os.getpid():
+            self._disown()
+        elif loop is not None:
             loop.submit(self._client.close()).result()
             loop.close()
 
@@ -264,12 +266,16 @@ class InferenceClient:
         if self._process != os.getpid():
             with self._lock:
                 if self._loop is not None and self._process != os.getpid():
-                    # Kept, for nothing may close what the parent uses.
-                    self._inherited += [self._client, self._loop]
+                    self._disown()
                     self._connect()
         if self._loop is None:
             raise RuntimeError("this InferenceClient is closed")
         return self._client, self._loop
+
+    def _disown(self) -> None:
+        """What the parent uses is neither closed nor let go of here."""
+        self._inherited += [self._client, self._loop]
+        self._client.disown()
 
     def _connect(self) -> None:
         self._client = AsyncInferenceClient(self.url, **self._arguments)

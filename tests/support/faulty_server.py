@@ -25,6 +25,7 @@ class FaultyServer:
     retry_after: str = ""
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    connections: set[tuple[str, int]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -44,6 +45,7 @@ def faulty_server() -> Iterator[FaultyServer]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             state.requests.append((self.command, self.path, headers, asked))
             state.times.append(time.monotonic())
+            state.connections.add(self.client_address)
             status = state.faults.pop(0) if state.faults else state.status
             time.sleep(state.delay_s)
             if status == DROP:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -33,21 +34,24 @@ class ScriptedServer:
     when a client closed its connection before the script's end."""
 
     port: int
+    secure: bool = False
     asked: list[str] = field(default_factory=list)
     sent: int = 0
     left: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.secure else 'http'}://127.0.0.1:{self.port}"
 
 
 @contextlib.contextmanager
-def scripted_server(*scripts: Script) -> Iterator[ScriptedServer]:
+def scripted_server(
+    *scripts: Script, tls: ssl.SSLContext | None = None
+) -> Iterator[ScriptedServer]:
     """The last script is for all further connections. Each request begins its script anew."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.05)
-    state, ended = ScriptedServer(listener.getsockname()[1]), threading.Event()
+    state, ended = ScriptedServer(listener.getsockname()[1], tls is not None), threading.Event()
     threads: list[threading.Thread] = []
 
     def serve() -> None:
@@ -59,9 +63,9 @@ def scripted_server(*scripts: Script) -> Iterator[ScriptedServer]:
                 threads.append(thread)
                 thread.start()
 
-    def answer(connection: socket.socket, script: Script) -> None:
-        connection.settimeout(20)
-        with connection, contextlib.suppress(OSError):
+    def answer(plain: socket.socket, script: Script) -> None:
+        plain.settimeout(20)
+        with contextlib.suppress(OSError), plain, wrapped(plain) as connection:
             while head := _request(connection):
                 state.asked.append(head)
                 for part in script:
@@ -76,6 +80,9 @@ def scripted_server(*scripts: Script) -> Iterator[ScriptedServer]:
                     state.sent += len(part)
                 if not script or script[-1] == b"":
                     return  # cut
+
+    def wrapped(plain: socket.socket) -> socket.socket:
+        return plain if tls is None else tls.wrap_socket(plain, server_side=True)
 
     accepting = threading.Thread(target=serve)
     accepting.start()
