@@ -12,6 +12,7 @@ from umbel.graph.inference import infer
 from umbel.k8s.manifests import unsupported
 from umbel.k8s.resources import load
 from umbel.k8s.translate import translate
+from umbel.k8s.translate.containers import IN_CLUSTER
 
 Raw = Mapping[str, Any]
 
@@ -34,9 +35,9 @@ def findings_of(raw: Raw, others: Sequence[Raw] | None = None) -> tuple[Finding,
     texts = [(FILE, _text(raw))]
     # A folder that holds nothing: relative paths in a cluster's object lead nowhere here.
     texts += [(f"other-{number}", _text(one)) for number, one in enumerate(others or ())]
-    translated = translate(texts)
+    translated = translate(texts, IN_CLUSTER)
     found = [one for one in translated.findings if one.place.file == FILE]
-    found += unsupported(load(texts[:1]))
+    found += [one for one in unsupported(load(texts)) if one.place.file == FILE]
     if not has_errors(translated.findings):
         found += [
             one
