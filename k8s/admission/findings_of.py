@@ -11,6 +11,7 @@ from umbel.graph.findings import Finding, has_errors
 from umbel.graph.inference import infer
 from umbel.k8s.manifests import unsupported
 from umbel.k8s.resources import load
+from umbel.k8s.resources.sizes import too_large
 from umbel.k8s.translate import translate
 from umbel.k8s.translate.containers import IN_CLUSTER
 
@@ -32,6 +33,8 @@ def findings_of(raw: Raw, others: Sequence[Raw] | None = None) -> tuple[Finding,
 
     Reads no file, URL, class or Secret that the object names.
     """
+    if (large := too_large(raw)) is not None:
+        return (large,)
     texts = [(FILE, _text(raw))]
     # A folder that holds nothing: relative paths in a cluster's object lead nowhere here.
     texts += [(f"other-{number}", _text(one)) for number, one in enumerate(others or ())]

@@ -27,6 +27,11 @@ LONGEST_WARNING = 256
 
 _ALL_WARNINGS = 4096
 
+MOST_CAUSES = 100
+"""Errors that a refusal lists one by one: who makes more has one cause for most of them."""
+
+_LONGEST_CAUSE = 1000
+
 
 class NotAReview(UmbelError):
     """The body is no review of a version that is known; the message says what was expected."""
@@ -114,11 +119,16 @@ def _refusal(raw: Raw, errors: Sequence[Finding]) -> Review:
     metadata = raw.get("metadata") or {}
     # kubectl prints the causes and not the message: each says all there is to say.
     texts = [f"{one.message} ({one.code}; fix: {one.fix})" for one in errors]
+    left = len(errors) - MOST_CAUSES
+    errors, texts = errors[:MOST_CAUSES], [_shortened(one) for one in texts[:MOST_CAUSES]]
     lines = [f"{one.place.path}: {text}" for one, text in zip(errors, texts, strict=True)]
     causes = [
         {"field": one.place.path, "message": text, "reason": one.code}
         for one, text in zip(errors, texts, strict=True)
     ]
+    if left > 0:
+        lines.append(f"and {left} more")
+        causes.append({"field": "", "message": lines[-1], "reason": errors[-1].code})
     return {
         "code": 422,
         "reason": "Invalid",
@@ -130,6 +140,11 @@ def _refusal(raw: Raw, errors: Sequence[Finding]) -> Review:
             "causes": causes,
         },
     }
+
+
+def _shortened(text: str) -> str:
+    """What an error quotes of an object may be as long as the object."""
+    return text if len(text) <= _LONGEST_CAUSE else f"{text[: _LONGEST_CAUSE - 4]} ..."
 
 
 def _warnings(findings: Any) -> list[str]:

@@ -21,6 +21,7 @@ from umbel.k8s.manifests import ServeOptions, applications, unsupported
 from umbel.k8s.operator.revisions import digest_of
 from umbel.k8s.operator.world import Key, Raw
 from umbel.k8s.resources import load
+from umbel.k8s.resources.sizes import too_large_together
 from umbel.k8s.translate import translate
 from umbel.k8s.translate.containers import IN_CLUSTER, ContainerAddresses
 
@@ -101,6 +102,8 @@ def _built(
     env: Mapping[str, str],
     addresses: ContainerAddresses,
 ) -> Compiled:
+    if (large := too_large_together(text for _, text in texts)) is not None:
+        return Compiled(None, (large,))
     translated = translate(texts, addresses)
     findings = list(translated.findings)
     if has_errors(findings):

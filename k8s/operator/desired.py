@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from umbel.k8s.operator.fencing import fenced
 from umbel.k8s.operator.graph_plan import plan_graph
 from umbel.k8s.operator.grpc_front import grpc_front
 from umbel.k8s.operator.model_plan import plan_model
@@ -49,12 +51,17 @@ def desired(world: World, settings: OperatorSettings) -> Desired:
     """What every resource comes to."""
     services: dict[Key, Outcome] = {}
     for raw in _ordered(world.services, settings):
-        services[Key.of(raw)] = plan_service(world, raw, settings)
+        services[Key.of(raw)] = fenced(
+            world, raw, settings, partial(plan_service, world, raw, settings)
+        )
     graphs = {Key.of(raw): raw for raw in _ordered(world.graphs, settings)}
     found = list(services.values())
-    found += [plan_graph(world, raw, settings, services, graphs) for raw in graphs.values()]
     found += [
-        plan_model(world, raw, settings, services)
+        fenced(world, raw, settings, partial(plan_graph, world, raw, settings, services, graphs))
+        for raw in graphs.values()
+    ]
+    found += [
+        fenced(world, raw, settings, partial(plan_model, world, raw, settings, services))
         for raw in _ordered(world.trained_models, settings)
     ]
     front = grpc_front(settings)

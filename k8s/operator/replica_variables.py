@@ -12,7 +12,7 @@ from typing import Any
 from umbel.graph.findings import Finding, Place
 from umbel.k8s.operator.credentials import environment
 from umbel.k8s.operator.shared_ray import plain_variables
-from umbel.k8s.operator.world import Key, World
+from umbel.k8s.operator.world import Key, Raw, World
 from umbel.nodes.storage.sealed_values import owner_of, sealed
 
 SHOWN = "UMB-K712"
@@ -35,8 +35,9 @@ def replica_variables(
     return {**plain, **sealed(secret, world.seal_keys, owner_of(key.namespace, key.name))}
 
 
-def shown(world: World, secret: Mapping[str, str]) -> list[Finding]:
+def shown(world: World, raw: Raw) -> list[Finding]:
     """A warning where the dashboard shows the values of Secrets."""
+    secret = secret_variables(world, raw["metadata"]["namespace"], raw.get("spec") or {})
     if world.seal_keys is not None or not secret:
         return []
     text = (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from umbel.graph.findings import Finding, has_errors
+from umbel.graph.findings import has_errors
 from umbel.k8s.operator import service_status
 from umbel.k8s.operator.compiling import Compiled, application, compiled, document, front
 from umbel.k8s.operator.container_states import behind
@@ -17,11 +17,11 @@ from umbel.k8s.operator.containers import (
     wanted_objects,
 )
 from umbel.k8s.operator.credentials import missing
-from umbel.k8s.operator.grpc_front import no_front
 from umbel.k8s.operator.model_plan import models_of
+from umbel.k8s.operator.on_shared_ray import findings_on_shared_ray
 from umbel.k8s.operator.outcome import Outcome
 from umbel.k8s.operator.reading import bare
-from umbel.k8s.operator.replica_variables import replica_variables, secret_variables, shown
+from umbel.k8s.operator.replica_variables import replica_variables, secret_variables
 from umbel.k8s.operator.revisions import (
     Revision,
     known_revisions,
@@ -31,7 +31,7 @@ from umbel.k8s.operator.revisions import (
 from umbel.k8s.operator.rollout import Rollout, canaries, rollout_of
 from umbel.k8s.operator.routing import as_config, holder_of, routed
 from umbel.k8s.operator.settings import OperatorSettings
-from umbel.k8s.operator.shared_ray import left_out, plain_variables
+from umbel.k8s.operator.shared_ray import plain_variables
 from umbel.k8s.operator.world import (
     Key,
     Raw,
@@ -111,9 +111,8 @@ class _ServicePlan:
         everything = {**revisions, **variants}
         whole = compiled(self.key, [bare(self.raw), *self._common()], self.route)
         named = missing(self.world, self.key.namespace, self.raw.get("spec") or {})
-        findings = (*whole.findings, *named)
-        if self.settings.target == "ray":
-            findings += (*left_out(self.raw), *no_front(self.settings, self.raw), *self._shown())
+        shared = findings_on_shared_ray(self.world, self.raw, self.models, self.settings)
+        findings = (*whole.findings, *named, *shared)
         shares = self._shares(rollout, revisions, variants)
         configs = [c.config for c in everything.values() if c.config is not None]
         target = None if has_errors(findings) else self._target(shares, everything)
@@ -219,10 +218,6 @@ class _ServicePlan:
         app = self.observed.get(str(config["name"])) if config else None
         seen = behind(app, containers.states)
         return Candidate(name, content, made, config, seen, containers)
-
-    def _shown(self) -> list[Finding]:
-        spec = self.raw.get("spec") or {}
-        return shown(self.world, secret_variables(self.world, self.key.namespace, spec))
 
     def _common(self) -> list[Raw]:
         """What a service is read with: the runtimes it may use, and its trained models."""

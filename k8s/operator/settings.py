@@ -41,6 +41,12 @@ class OperatorSettings:
     serve_port: int = 8000
     """Port of Serve's proxies, where no Serve runs yet (target ``ray``)."""
 
+    own_code_of: tuple[str, ...] = ()
+    """Namespaces whose resources may run code of their own (target ``ray``); none means all."""
+
+    most_replicas: int = 256
+    """How many replicas a component may ask to have always (target ``ray``)."""
+
     seal_key_file: str = ""
     """The file with the keys that seal credentials (target ``ray``); read anew in each pass."""
 

@@ -5,6 +5,7 @@ Plain variables go to the replicas. The rest is told: nothing is left out in sil
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,8 +17,12 @@ from umbel.k8s.resources.predictor import MODEL_BLOCKS
 
 CODE = "UMB-K710"
 
-OWN = "UMBEL_SEAL"
-"""How the variables begin that only the operator and the Ray pods set."""
+OWN = ("UMBEL_SEAL", "RAY_", "__RAY", "LD_", "PYTHON")
+"""How the variables begin that a resource has no say in: the keys of sealed credentials, how Ray
+runs, and which code a process loads when it starts."""
+
+_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+"""What Kubernetes takes for a variable's name; a custom resource's is checked by nobody."""
 
 _USED = CARRIED | {"containers", "serviceAccountName", "serviceAccount"}
 _COMPONENTS = ("predictor", "transformer", "explainer")
@@ -72,7 +77,9 @@ def _paths(spec: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_left_out(variable: Mapping[str, Any]) -> bool:
-    return "valueFrom" in variable or str(variable.get("name")).startswith(OWN)
+    name, value = str(variable.get("name")), str(variable.get("value") or "")
+    usable = _NAME.fullmatch(name) is not None and "\0" not in value
+    return "valueFrom" in variable or name.startswith(OWN) or not usable
 
 
 def _containers(component: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -109,6 +109,9 @@ CODES: dict[str, str] = {
     "UMB-K702": "The ServiceAccount that a component runs as is not in the namespace.",
     "UMB-K703": "A Secret with storage credentials, or the key that is named, is not there.",
     "UMB-K711": "The file asks for a rollout, which needs the operator: all traffic goes to one.",
+    "UMB-K714": "A resource runs code of its own on a shared Ray cluster where it may not.",
+    "UMB-K715": "A resource asks for more replicas than it may have on a shared Ray cluster.",
+    "UMB-K713": "A resource of a cluster is larger than what is read of one.",
     "UMB-K712": "Ray's dashboard shows the values of Secrets: the operator has no key to seal them.",
     "UMB-K710": "In a cluster, umbel has no use for this field: the resource is served without it.",
 }

@@ -75,6 +75,16 @@ def _add_ray(verb: argparse.ArgumentParser) -> None:
         default="",
         help="keys that seal credentials (target ray): see `umbel k8s seal-key`",
     )
+    verb.add_argument(
+        "--own-code-of",
+        action="append",
+        default=[],
+        metavar="NAMESPACE",
+        help="classes and pickles of this one only; may be given several times (target ray)",
+    )
+    verb.add_argument(
+        "--most-replicas", type=int, default=256, help="that a component always has (target ray)"
+    )
     verb.add_argument("--serve-host", default="127.0.0.1", help="Serve binds it, if none runs yet")
     verb.add_argument("--serve-port", type=int, default=8000, help="Serve's, if none runs yet")
     verb.add_argument(
@@ -139,6 +149,8 @@ def _settings(arguments: argparse.Namespace) -> OperatorSettings:
         serve_port=arguments.serve_port,
         grpc_port=arguments.grpc_port,
         seal_key_file=arguments.seal_key_file,
+        own_code_of=tuple(arguments.own_code_of),
+        most_replicas=arguments.most_replicas,
         name=arguments.name,
         linger_s=arguments.linger,
         resync_s=arguments.resync,
