@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PROTOCOLS = ("v1", "v2")
+PROTOCOLS = ("v1", "v2", "openai")
 """First parts of paths that are a protocol's, whatever a graph is called."""
 
 

@@ -32,10 +32,14 @@ def test_asking_a_model(tmp_path: Path) -> None:
     names: dict[str, Any] = {"__name__": "page"}
     declared, plain, over_grpc = snippets("Asking a model")
     (retries,) = snippets("Retries and deadlines")
+    stream, read = snippets("Streams")
     run(declared, names)
     with serving(names["halves"]) as server:
         run(plain.replace(":8000", f":{server.port}"), names)
         run(retries.replace(":8000", f":{server.port}"), names)
+    run(stream, names)
+    with serving(names["spoken"]) as server:
+        run(read.replace(":8000", f":{server.port}"), names)
     loop = LoopThread("grpc")
     front = serving_grpc(names["halves"])
     try:

@@ -16,6 +16,8 @@ from umbel.serving.mount import Mount
         ("iris", "/", "/iris", "/iris"),
         ("iris", "/", "/irises", "/iris/irises"),
         ("v1", "/", "/v1/models/v1:predict", "/v1/v1/models/v1:predict"),
+        ("talk", "/", "/openai/v1/models", "/talk/openai/v1/models"),
+        ("openai", "/", "/openai/v1/models", "/openai/openai/v1/models"),
         ("iris", "/ns/iris", "/ns/iris", "/iris"),
         ("iris", "/ns/iris", "/ns/iris/", "/iris"),
         ("iris", "/ns/iris", "/ns/iris/v2/health/ready", "/iris/v2/health/ready"),

@@ -16,6 +16,7 @@ from loopback_server import Client, serving
 from umbel import InvalidInput, inference_graph, predictor, transformer
 from umbel.cli import files
 from umbel.graph import passes
+from umbel.serving.mount import Mount
 
 TALK = "/talk/openai/v1"
 
@@ -121,6 +122,21 @@ def test_a_class_streams_as_it_yields(client: Client) -> None:
     assert found[1].seconds - found[0].seconds > 0.02
     assert "node 'Talker' failed" in found[2].data["error"]["message"]
     assert len(found) == 3
+
+
+@pytest.mark.parametrize("mounted", ["/", "/namespace/talk"])
+def test_at_a_host_of_its_own(mounted: str) -> None:
+    """Where the operator mounts a service, the paths have KServe's form below its URL. A route
+    with a path (``/serving/namespace/talk``) takes that off, and asks as the host does."""
+    with serving(talk, inner_path=Mount("talk", mounted).inner_path) as client:
+        base = f"{mounted.rstrip('/')}/openai/v1"
+        (model,) = client.get(f"{base}/models").json["data"]
+        assert model["id"] == "talk"
+        whole = client.post(f"{base}/completions", {"model": "talk", "prompt": "x"})
+        assert whole.json == {"object": "text_completion", "choices": []}
+        messages = [{"role": "user", "content": "hello"}]
+        body = {"model": "talk", "messages": messages, "top_k": 5, "stream": True}
+        assert told(client, f"{base}/chat/completions", body)[-1] == "[DONE]"
 
 
 SERVICE = """
