@@ -246,8 +246,13 @@ ANNOTATIONS: Mapping[str, Support] = {
     "serving.kserve.io/enable-prometheus-scraping": Support(
         "different", "always, by a ServiceMonitor"
     ),
-    "autoscaling.knative.dev/*": Support("none", "there is no Knative: use scaleTarget"),
-    "sidecar.istio.io/inject": Support("none", "there is no sidecar"),
+    "autoscaling.knative.dev/target": Support("same", "where scaleTarget is not given"),
+    "autoscaling.knative.dev/metric": Support("same", "where scaleMetric is not given"),
+    "autoscaling.knative.dev/class": Support("different", "Ray Serve's autoscaler, always"),
+    "autoscaling.knative.dev/*": Support(
+        "none", "there is no Knative: use minReplicas, maxReplicas, scaleTarget and scaleMetric"
+    ),
+    "sidecar.istio.io/inject": Support("different", "there is no sidecar, whatever it says"),
 }
 """Annotations that KServe's users have on their resources."""
 

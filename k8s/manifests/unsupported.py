@@ -8,11 +8,12 @@ from typing import Any
 from umbel.graph.findings import Finding
 from umbel.graph.yaml_paths import Path, path_text
 from umbel.k8s.manifests.containers.remaining import has_it, left_out_of_containers
-from umbel.k8s.manifests.field_support import NO_GRPC_V1, support_of
+from umbel.k8s.manifests.field_support import ANNOTATIONS, NO_GRPC_V1, support_of
 from umbel.k8s.manifests.shared_pods import ADDED, CARRIED, HELPERS, WORDS
 from umbel.k8s.resources import Loaded, Resource
 from umbel.k8s.resources.field_types import fields_of
 from umbel.k8s.translate.containers import in_containers
+from umbel.k8s.translate.scaling import KNATIVE
 
 CODE = "UMB-K710"
 
@@ -40,7 +41,8 @@ def _findings(resource: Resource[Any], containers: Collection[str]) -> Iterator[
     service = resource.kind == "InferenceService"
     shared = _in_shared_pods(spec, containers) if service else ()
     grpc = _grpc(spec) if service else ()
-    for path, words in (*_unused(spec, kind, ("spec",)), *shared, *grpc):
+    noted = _annotations(resource)
+    for path, words in (*noted, *_unused(spec, kind, ("spec",)), *shared, *grpc):
         if has_it(path, containers):
             continue
         yield resource.finding(
@@ -50,6 +52,14 @@ def _findings(resource: Resource[Any], containers: Collection[str]) -> Iterator[
             f"{path_text(path)} has no effect here: {words}",
             "remove it, or see docs/migration-from-kserve.md",
         )
+
+
+def _annotations(resource: Resource[Any]) -> Iterator[tuple[Path, str]]:
+    """Knative's own, but for those that umbel reads."""
+    support = ANNOTATIONS["autoscaling.knative.dev/*"]
+    for name in resource.annotations:
+        if name.startswith(KNATIVE) and name not in ANNOTATIONS:
+            yield ("metadata", "annotations", name), support.words
 
 
 def _grpc(spec: Any) -> Iterator[tuple[Path, str]]:

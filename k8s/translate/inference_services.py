@@ -6,6 +6,7 @@ on whole payloads, as in KServe, and calls the model's graph in the same process
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from umbel.graph.value_types import Port, Signature
 from umbel.k8s.resources import Loaded
 from umbel.k8s.resources.component import Component
 from umbel.k8s.resources.container import Container
+from umbel.k8s.resources.deployment_mode import deployment_mode
 from umbel.k8s.resources.inference_service import Transformer
 from umbel.k8s.resources.predictor import Model, Predictor
 from umbel.k8s.resources.service_rules import implementations
@@ -311,12 +313,18 @@ class _Maker:
         if component.timeout:
             settings["timeout_s"] = float(component.timeout)
         outside = any(getattr(self.service.spec, name) is component for name in self.containers)
-        scale = scale_of(component)
+        scale = scale_of(component, self._annotations(component))
         if scale is not None:
             settings["scale"] = Scale(1, max(1, scale.ceiling)) if outside else scale
         if component.container_concurrency and not outside:
             settings["max_concurrency"] = component.container_concurrency
         return settings
+
+    def _annotations(self, component: Component) -> Mapping[str, str]:
+        """What Knative would be told. In the mode Standard there is none, in KServe either."""
+        if deployment_mode(self.service) == "Standard":
+            return {}
+        return {**self.service.annotations, **component.annotations}
 
     def _folder(self) -> str:
         return str(Path(self.service.place("spec").file).resolve().parent)

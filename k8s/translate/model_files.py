@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from umbel.k8s.resources.predictor import Model, Predictor
 from umbel.k8s.translate.names import Service
+from umbel.nodes.model_formats import FORMATS
 
 ALLOW_PICKLE = "umbel.dev/allow-pickle"
 TRUSTED_TYPES = "umbel.dev/trusted-types"
@@ -29,15 +31,22 @@ def model_location(predictor: Predictor, model: Model, folder: str) -> str:
 
 def model_settings(service: Service, kind: str, model: Model) -> dict[str, object]:
     """The options of a model of the format ``kind``."""
+    settings = allowed_settings(kind, service.annotations)
+    if kind == "sklearn" and (model.env_value("PREDICT_PROBA") or "").lower() == "true":
+        settings["method"] = "predict_proba"
+    return settings
+
+
+def allowed_settings(kind: str, annotations: Mapping[str, str]) -> dict[str, object]:
+    """What annotations allow of a model's file. They stand on a whole service: a format whose
+    files hold no code is not told that they may."""
     settings: dict[str, object] = {}
-    annotations = service.annotations
-    if str(annotations.get(ALLOW_PICKLE, "")).lower() == "true":
+    known = FORMATS.get(kind)
+    holds_code = known is None or known.holds_code
+    if holds_code and str(annotations.get(ALLOW_PICKLE, "")).lower() == "true":
         settings["allow_pickle"] = True
     if annotations.get(MODEL_DIGEST):
         settings["sha256"] = str(annotations[MODEL_DIGEST])
     if annotations.get(TRUSTED_TYPES):
-        words = str(annotations[TRUSTED_TYPES]).replace(",", " ").split()
-        settings["trusted"] = words
-    if kind == "sklearn" and (model.env_value("PREDICT_PROBA") or "").lower() == "true":
-        settings["method"] = "predict_proba"
+        settings["trusted"] = str(annotations[TRUSTED_TYPES]).replace(",", " ").split()
     return settings

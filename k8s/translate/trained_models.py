@@ -15,7 +15,7 @@ from umbel.graph.steps import NodeName
 from umbel.graph.value_types import Port, Signature
 from umbel.k8s.resources import Loaded, Resource, TrainedModelSpec
 from umbel.k8s.resources.predictor import Model
-from umbel.k8s.translate.model_files import ALLOW_PICKLE, MODEL_DIGEST, TRUSTED_TYPES
+from umbel.k8s.translate.model_files import allowed_settings
 from umbel.k8s.translate.names import Names, Service
 from umbel.k8s.translate.placing import resources_of
 from umbel.k8s.translate.scaling import batch_of, scale_of
@@ -103,18 +103,7 @@ def _file(one: TrainedModel, service: Service) -> ModelFile:
     if "://" not in uri and not uri.startswith("/"):
         uri = str(Path(one.place("spec").file).resolve().parent / uri)
     annotations = {**service.annotations, **one.annotations}
-    return ModelFile(model.framework, uri, "", _settings(annotations))
-
-
-def _settings(annotations: Mapping[str, str]) -> dict[str, object]:
-    settings: dict[str, object] = {}
-    if str(annotations.get(ALLOW_PICKLE, "")).lower() == "true":
-        settings["allow_pickle"] = True
-    if annotations.get(MODEL_DIGEST):
-        settings["sha256"] = str(annotations[MODEL_DIGEST])
-    if annotations.get(TRUSTED_TYPES):
-        settings["trusted"] = str(annotations[TRUSTED_TYPES]).replace(",", " ").split()
-    return settings
+    return ModelFile(model.framework, uri, "", allowed_settings(model.framework, annotations))
 
 
 def _budget(service: Service, declared: Mapping[str, int]) -> int:
