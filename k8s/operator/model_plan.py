@@ -21,14 +21,7 @@ ELSEWHERE = "UMB-K404"
 
 def models_of(world: World, service: Key) -> list[Raw]:
     """The trained models that name a service, in a fixed order."""
-    named = [
-        raw
-        for raw in world.trained_models
-        if (raw.get("spec") or {}).get("inferenceService") == service.name
-        and raw["metadata"].get("namespace") == service.namespace
-        and not is_going(raw)
-    ]
-    return sorted(named, key=lambda raw: str(raw["metadata"]["name"]))
+    return list(world.models_of(service))
 
 
 def plan_model(

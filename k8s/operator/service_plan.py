@@ -85,7 +85,7 @@ class _ServicePlan:
         if is_going(self.raw):
             held = bool(self.all) or not self.world.reachable
             return Outcome(self.key, self.raw, held=held and self._keeps_finalizer())
-        known = known_revisions(self.raw, self.world.revisions)
+        known = known_revisions(self.raw, self.world.revisions_of(self.raw))
         latest, made = latest_revision(self.raw, known)
         rollout = rollout_of(self.raw, known, latest)
         create = () if made is None else (made,)
@@ -303,7 +303,7 @@ class _ServicePlan:
         uid = self.raw["metadata"].get("uid")
         return tuple(
             one
-            for one in self.world.revisions
+            for one in self.world.revisions_of(self.raw)
             if one["metadata"]["name"] in extra
             and one["metadata"].get("namespace") == self.key.namespace
             and any(o.get("uid") == uid for o in one["metadata"].get("ownerReferences") or ())

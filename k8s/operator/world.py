@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from umbel.nodes.storage.sealed_values import SealKeys
 
@@ -112,7 +113,50 @@ class World:
 
     def owned_by(self, key: Key) -> dict[str, ServeApplication]:
         """The applications of one resource, by name."""
-        return {n: app for n, app in self.applications.items() if app.owner.key == key}
+        return {name: self.applications[name] for name in self._names_of.get(key, ())}
+
+    def revisions_of(self, service: Raw) -> Sequence[Raw]:
+        """The recorded revisions of one service."""
+        return self._revisions_of.get(str(service["metadata"].get("uid")), ())
+
+    def models_of(self, service: Key) -> Sequence[Raw]:
+        """The TrainedModels that name one service, by name, but for those that go."""
+        return self._models_of.get((service.namespace, service.name), ())
+
+    # A pass asks for each resource in turn: each index is made once, not a walk a resource.
+
+    @cached_property
+    def _names_of(self) -> Mapping[Key, Sequence[str]]:
+        return _grouped((app.owner.key, name) for name, app in self.applications.items())
+
+    @cached_property
+    def _revisions_of(self) -> Mapping[str, Sequence[Raw]]:
+        return _grouped(
+            (str(owner.get("uid")), raw)
+            for raw in self.revisions
+            for owner in raw["metadata"].get("ownerReferences") or ()
+        )
+
+    @cached_property
+    def _models_of(self) -> Mapping[tuple[str, str], Sequence[Raw]]:
+        ordered = sorted(self.trained_models, key=lambda raw: str(raw["metadata"]["name"]))
+        return _grouped(
+            ((str(raw["metadata"].get("namespace", "")), str(named)), raw)
+            for raw in ordered
+            if not is_going(raw)
+            and (named := (raw.get("spec") or {}).get("inferenceService")) is not None
+        )
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _grouped(pairs: Iterable[tuple[_K, _V]]) -> dict[_K, list[_V]]:
+    found: dict[_K, list[_V]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
 
 
 def noted(raw: Raw) -> Mapping[str, str]:
