@@ -8,6 +8,7 @@ not on the list; Serve leaves them alone.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from umbel.k8s.operator.compiling import BUILDER, INGRESS
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.grpc_front import KIND, key_of
 from umbel.k8s.operator.routing import route_changes
+from umbel.k8s.operator.second_tries import SecondTries
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.target import Overtaken, ServeUnavailable
 from umbel.k8s.operator.world import Key, Owner, ServeApplication, World
+
+log = logging.getLogger("umbel.operator")
 
 PATH = "/api/serve/applications/"
 
@@ -34,6 +38,7 @@ class RayServe:
     def __init__(self, settings: OperatorSettings, token: str = "", token_file: str = "") -> None:
         self._settings, self._token, self._token_file = settings, token, token_file
         self._details: dict[str, Any] = {}
+        self._tries = SecondTries()
 
     async def read(self) -> dict[str, ServeApplication]:
         """This operator's applications. Raises ``ServeUnavailable``."""
@@ -46,12 +51,19 @@ class RayServe:
         return found
 
     async def make_so(self, world: World, desired: Desired) -> int:
-        """One ``PUT`` for everything, if anything differs."""
+        """One ``PUT`` for everything, if anything differs. What is tried again is left out of
+        one, and comes back with the next pass."""
         live = [app for app in world.applications.values() if app.status != "DELETING"]
         observed = {app.name: app for app in live}
-        if not world.reachable or not route_changes(desired.applications, observed):
+        if not world.reachable:
             return 0
-        await self.write(desired.applications, observed)
+        again = self._tries.due((str(one["name"]) for one in desired.applications), observed)
+        if not again and not route_changes(desired.applications, observed):
+            return 0
+        wanted = [one for one in desired.applications if one["name"] not in again]
+        await self.write(wanted, observed)
+        for name in sorted(again):
+            log.info("%s did not start: it is tried again", name)
         return 1
 
     async def write(
@@ -114,7 +126,8 @@ class RayServe:
                     raise ServeUnavailable(f"{method} {url}: {reply.status} {text}{hint}")
                 return (await reply.json()) if method == "GET" else {}
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
-            raise ServeUnavailable(f"{method} {url}: {error!r}") from error
+            why = str(error) or type(error).__name__
+            raise ServeUnavailable(f"{method} {url}: {why}") from error
 
 
 def owned(

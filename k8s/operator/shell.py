@@ -57,6 +57,9 @@ async def run(
     """Run until SIGTERM or SIGINT. ``liveness``: URL to answer at, as
     ``http://0.0.0.0:8080/healthz``. ``webhooks``: serve the admission webhooks, too."""
     identity = f"{socket.gethostname()}_{os.getpid()}"
+    where = ", ".join(settings.namespaces) or "all namespaces"
+    what = f"Ray at {settings.dashboard_url}" if settings.target == "ray" else "KubeRay"
+    log.info("looking after %s with %s", where, what)
     async with Cluster() as cluster:
         leadership = Leadership(cluster, settings, identity)
         serving: Serving = RayServe(settings, ray_token, ray_token_file)

@@ -38,6 +38,7 @@ class Observer:
         self._containers = containers
         self._since: dict[str, float] = {}
         self._ran: set[str] = set()
+        self._trouble = ""
         self._seal_keys: SealKeys | None = None
 
     async def snapshot(self) -> World:
@@ -119,8 +120,13 @@ class Observer:
         try:
             found = await self._serving.read()
         except ServeUnavailable as error:
-            log.warning("%s", error)
+            if self._trouble != str(error):
+                log.warning("%s; what runs is left as it is until it answers", error)
+            self._trouble = str(error)
             return {}, False
+        if self._trouble:
+            log.info("Serve answers again")
+        self._trouble = ""
         running = {name for name, app in found.items() if app.status == "RUNNING"}
         self._ran = (self._ran | running) & found.keys()
         proven = {
