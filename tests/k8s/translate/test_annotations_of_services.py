@@ -9,6 +9,7 @@ import pytest
 
 from umbel.graph.errors import DeclarationError
 from umbel.graph.implementations import ModelFile
+from umbel.graph.steps import GraphName
 from umbel.k8s.manifests import RenderOptions, render_texts
 from umbel.k8s.translate import translate
 from umbel.nodes.model_formats import FORMATS
@@ -23,7 +24,7 @@ spec: {{predictor: {{{more}model: {{modelFormat: {{name: {kind}}}, storageUri: "
 
 def graph(notes: str, kind: str = "sklearn", more: str = "") -> Any:
     text = SERVICE.format(notes=notes, kind=kind, more=more)
-    return translate([("f.yaml", text)]).program.graphs["iris"]
+    return translate([("f.yaml", text)]).program.graphs[GraphName("iris")]
 
 
 @pytest.mark.parametrize("kind", ["sklearn", "xgboost", "lightgbm", "tensorflow"])
