@@ -26,15 +26,22 @@ class RayHead:
 
     dashboard: str
     serve_port: int
+    ports: tuple[int, ...] = ()
+    """All of its own, to start another one in its place."""
+
     token: str = TOKEN
+    folder: Path = Path()
+    """Ray's own: its session with all logs."""
 
 
 @contextlib.contextmanager
-def ray_head(cpus: int = 8) -> Iterator[RayHead]:
-    """Start ``ray start --head`` and end every process of it."""
+def ray_head(cpus: int = 8, *, after: RayHead | None = None) -> Iterator[RayHead]:
+    """Start ``ray start --head`` and end every process of it. ``after``: one that ended, whose
+    ports it gets."""
     folder = Path(tempfile.mkdtemp(prefix="umbel-", dir="/tmp"))
     mark = uuid.uuid4().hex
-    gcs, dashboard, agent, serve = _free_ports(4)
+    ports = after.ports if after is not None else tuple(_free_ports(4))
+    gcs, dashboard, agent, serve = ports
     environment = {
         **os.environ,
         MARK: mark,
@@ -51,7 +58,7 @@ def ray_head(cpus: int = 8) -> Iterator[RayHead]:
     command += [f"--temp-dir={folder}", "--disable-usage-stats"]
     try:
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, timeout=120)
-        yield RayHead(f"http://127.0.0.1:{dashboard}", serve)
+        yield RayHead(f"http://127.0.0.1:{dashboard}", serve, ports, folder=folder)
     finally:
         _end(mark)
         shutil.rmtree(folder, ignore_errors=True)
