@@ -133,6 +133,7 @@ def _metadata(workload: Workload) -> Object:
         component = workload.service.get(name) or {}
         labels |= component.get("labels") or {}
         annotations |= component.get("annotations") or {}
+    labels |= labels_of(workload)  # policies and budgets select by them: no component's to change
     return {"labels": labels, **({"annotations": annotations} if annotations else {})}
 
 

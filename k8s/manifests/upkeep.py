@@ -8,6 +8,13 @@ from umbel.k8s.manifests.workloads import Object, Workload
 
 NODE_TYPE = "ray.io/node-type"
 
+KUBERAY: Object = {
+    "namespaceSelector": {},
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "kuberay-operator"}},
+}
+"""KubeRay's operator, in whichever namespace it runs. A pod may carry this label without being
+it, and stands before a dashboard then that asks for Ray's token."""
+
 
 def service_account(workload: Workload) -> list[Object]:
     """An account without rights for the workers, where the resource names none of its own."""
@@ -25,7 +32,8 @@ def service_account(workload: Workload) -> list[Object]:
 
 def network_policy(workload: Workload) -> Object:
     """Who reaches the pods: each other, on all ports; everyone, on the serving ports;
-    the Prometheus of the cluster; KubeRay's and umbel's operators, on Ray's dashboard."""
+    the Prometheus of the cluster; KubeRay's operator, on Ray's dashboard, which umbel's does not
+    ask."""
     own = {"podSelector": {"matchLabels": selector(workload)}}
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -37,7 +45,7 @@ def network_policy(workload: Workload) -> Object:
             "ingress": [
                 {"from": [own]},
                 {"ports": [_port(SERVE_PORT), _port(GRPC_PORT), _port(METRICS_PORT)]},
-                {"from": [_operator("kuberay"), _operator("umbel")], "ports": [_port(8265)]},
+                {"from": [KUBERAY], "ports": [_port(8265)]},
             ],
         },
     }
@@ -97,9 +105,3 @@ def selector(workload: Workload) -> dict[str, str]:
 
 def _port(number: int) -> Object:
     return {"port": number, "protocol": "TCP"}
-
-
-def _operator(name: str) -> Object:
-    """An operator's pods in whichever namespace it runs."""
-    match = {"app.kubernetes.io/name": name if name == "umbel" else "kuberay-operator"}
-    return {"namespaceSelector": {}, "podSelector": {"matchLabels": match}}
