@@ -20,6 +20,7 @@ STOPPED = "Stopped"
 OTHERS = ("transformer", "explainer")
 """The components besides the predictor. They run in its replicas."""
 
+_FAILURES = {"REFUSED": "ObjectsRefused", "UNHEALTHY": "RuntimeUnhealthy"}
 _PLURAL = {"explainer": "ExplainerRoutesReady"}
 """KServe calls this one so."""
 
@@ -103,7 +104,7 @@ def _predictor(view: View) -> Condition:
         return Condition("PredictorReady", "False", "InvalidPredictorSpec", text)
     app = latest.app
     if app is not None and app.failed:
-        reason = "ObjectsRefused" if app.status == "REFUSED" else "ModelLoadFailed"
+        reason = _FAILURES.get(app.status, "ModelLoadFailed")
         return Condition("PredictorReady", "False", app.reason or reason, tidy(app.message))
     if not latest.runs:
         text = f"{latest.name} is being deployed{waiting(app)}"

@@ -10,8 +10,8 @@ import pytest
 from umbel.k8s.operator.pod_trouble import CLUSTER, troubles
 from umbel.k8s.operator.ray_service_status import cluster_of, reported
 
-OLD = {"name": "old", "route_prefix": "/", "args": {"application": {}}}
-NEW = {"name": "new", "route_prefix": None, "args": {"application": {}}}
+OLD: dict[str, Any] = {"name": "old", "route_prefix": "/", "args": {"application": {}}}
+NEW: dict[str, Any] = {"name": "new", "route_prefix": None, "args": {"application": {}}}
 READY = {"type": "Ready", "status": "True", "reason": "NonZeroServeEndpoints"}
 
 

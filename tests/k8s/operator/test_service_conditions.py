@@ -76,7 +76,8 @@ def test_a_service_that_runs() -> None:
 
 
 def test_knatives_conditions_of_components() -> None:
-    spec = {"transformer": {"containers": [{}]}, "explainer": {"containers": [{}]}}
+    spec: dict[str, Any] = {"transformer": {"containers": [{}]}}
+    spec |= {"explainer": {"containers": [{}]}}
     found = conditions(view(app("RUNNING"), annotations=KNATIVE, spec=spec))
     for component in ("Predictor", "Transformer", "Explainer"):
         assert found[f"{component}Ready"]["status"] == "True"
@@ -107,7 +108,7 @@ def test_a_canary_that_fails_leaves_ready_alone() -> None:
 
 
 def test_a_stopped_service() -> None:
-    spec = {"transformer": {"containers": [{}]}}
+    spec: dict[str, Any] = {"transformer": {"containers": [{}]}}
     before = {"conditions": [{"type": "Ready", "status": "True"}]}
     seen = view(None, stopped=True, spec=spec, before=before)
     found = conditions(seen)
@@ -131,6 +132,7 @@ def test_a_stopped_service() -> None:
         (app("NOT_STARTED"), "Unknown", "Deploying", "InProgress"),
         (app("DEPLOY_FAILED", "x"), "False", "ModelLoadFailed", "Blocked"),
         (app("REFUSED", "x"), "False", "ObjectsRefused", "Blocked"),
+        (app("UNHEALTHY", "x"), "False", "RuntimeUnhealthy", "Blocked"),
     ],
 )
 def test_what_does_not_come_up(
