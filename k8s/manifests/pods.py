@@ -101,7 +101,7 @@ def worker_template(workload: Workload, group: Group, options: ClusterOptions) -
         "livenessProbe": _tcp(METRICS_PORT, period_s=10, failures=6),
         "readinessProbe": {
             "httpGet": {"path": "/-/healthz", "port": SERVE_PORT},
-            "periodSeconds": 5,
+            "periodSeconds": 2,
             "failureThreshold": 1,
             "timeoutSeconds": 2,
         },

@@ -30,8 +30,7 @@ def ray_service(
     served = config if config is not None else own_config(workload)
     spec: Object = {
         "serveConfigV2": config_text(served),
-        # With no worker left, the proxy on the head holds requests until one has started.
-        "excludeHeadPodFromServeSvc": all(group.replicas.min > 0 for group in groups),
+        "excludeHeadPodFromServeSvc": _without_head(groups, options),
         "upgradeStrategy": _upgrade(options),
         "serveService": _service(workload),
         "rayClusterConfig": _cluster(workload, groups, options),
@@ -42,6 +41,13 @@ def ray_service(
         "metadata": metadata(workload, workload.ray_name),
         "spec": spec,
     }
+
+
+def _without_head(groups: tuple[Group, ...], options: ClusterOptions) -> bool:
+    """Whether only workers take requests. The proxy on the head takes the first ones when a new
+    cluster takes over, before Kubernetes knows of its workers, and holds those that come while
+    there is no worker. It is left out where workers outlive the head."""
+    return bool(options.redis_address) and all(group.replicas.min > 0 for group in groups)
 
 
 def own_config(workload: Workload) -> dict[str, Any]:

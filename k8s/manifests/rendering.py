@@ -30,6 +30,7 @@ from umbel.k8s.manifests.upkeep import (
     network_policy,
     selector,
     service_account,
+    stepped_service,
 )
 from umbel.k8s.manifests.workloads import Object, Workload
 from umbel.k8s.resources import Loaded, Resource, load
@@ -163,6 +164,8 @@ def _objects(
         yield network_policy(workload)
         yield from disruption_budget(workload)
     yield ray_service(workload, options.cluster, config)
+    if options.cluster.gateway_class:
+        yield stepped_service(workload)
     yield grpc_service(workload, selector(workload))
     yield from routes(workload, options.route)
     if options.monitor:

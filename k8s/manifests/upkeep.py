@@ -30,6 +30,18 @@ def service_account(workload: Workload) -> list[Object]:
     ]
 
 
+def stepped_service(workload: Workload) -> Object:
+    """The Service ``NAME`` where a change of the pods goes in steps: KubeRay makes none then
+    but one for each of the two clusters, and both serve."""
+    port = {"name": "http", "port": 80, "targetPort": SERVE_PORT, "protocol": "TCP"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(workload, workload.name),
+        "spec": {"selector": {**selector(workload), "ray.io/serve": "true"}, "ports": [port]},
+    }
+
+
 def network_policy(workload: Workload) -> Object:
     """Who reaches the pods: each other, on all ports; everyone, on the serving ports;
     the Prometheus of the cluster; KubeRay's operator, on Ray's dashboard, which umbel's does not

@@ -261,6 +261,32 @@ def test_pods_are_as_large_and_stand_where_the_service_says() -> None:
     assert deployment["autoscaling_config"]["target_ongoing_requests"] == 10
 
 
+def test_the_head_takes_requests_unless_workers_outlive_it() -> None:
+    """KubeRay switches when all applications run, before a worker has to be ready."""
+    redis = RenderOptions(cluster=ClusterOptions(redis_address="redis:6379"))
+    (alone, kept) = (
+        next(
+            o
+            for o in render_texts([("f.yaml", IRIS)], options).objects
+            if o["kind"] == "RayService"
+        )
+        for options in (RenderOptions(), redis)
+    )
+    assert alone["spec"]["excludeHeadPodFromServeSvc"] is False
+    assert kept["spec"]["excludeHeadPodFromServeSvc"] is True
+
+
+def test_an_upgrade_in_steps_keeps_the_address() -> None:
+    """KubeRay makes no Service of the resource's name then."""
+    stepped = RenderOptions(cluster=ClusterOptions(gateway_class="istio"))
+    for options, number in ((RenderOptions(), 0), (stepped, 1)):
+        made = render_texts([("f.yaml", IRIS)], options).objects
+        found = [o for o in made if o["kind"] == "Service" and o["metadata"]["name"] == "iris"]
+        assert len(found) == number
+    assert found[0]["spec"]["ports"][0]["port"] == 80
+    assert found[0]["spec"]["selector"]["ray.io/serve"] == "true"
+
+
 def test_a_gpu_model_gets_pods_of_its_own_and_scales_to_zero() -> None:
     spec = one(rendered(GPU), "RayService")["spec"]
     serve, gpu = spec["rayClusterConfig"]["workerGroupSpecs"]
