@@ -216,6 +216,8 @@ class KubeRay:
         uid, keep, writes = outcome.raw["metadata"]["uid"], set(wanted), 0
         for key, raw in self._live.items():
             owners = raw["metadata"].get("ownerReferences") or ()
+            if keep and key[0] == "ServiceAccount":
+                continue  # the cluster that still serves makes its pods with it
             if key not in keep and any(owner.get("uid") == uid for owner in owners):
                 await self._cluster.delete(_KINDS[key[0]], raw)
                 writes += 1
