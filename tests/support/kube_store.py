@@ -37,6 +37,10 @@ RESOURCES = (
         "serving.kserve.io", "v1alpha1", "clusterservingruntimes", "ClusterServingRuntime", False
     ),
     Resource("apps", "v1", "controllerrevisions", "ControllerRevision"),
+    Resource("apps", "v1", "deployments", "Deployment", True, True),
+    Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
+    Resource("", "v1", "services", "Service"),
+    Resource("", "v1", "pods", "Pod", True, True),
     Resource("ray.io", "v1", "rayservices", "RayService", True, True),
     Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
     Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
