@@ -21,6 +21,10 @@ CALLS = "/inference.GRPCInferenceService"
 SERVING = {"ray.io/serve": "true"}
 """KubeRay's label of pods that Serve answers on."""
 
+WORKER = {"ray.io/node-type": "worker"}
+"""Where workers always run, the head is left out: that of a new cluster has the label above
+before it has the graph, while a worker is ready only once there is a replica."""
+
 
 def grpc_name(name: str) -> str:
     """The name of a resource's Service for gRPC."""
@@ -30,6 +34,8 @@ def grpc_name(name: str) -> str:
 def grpc_service(workload: Workload, selector: dict[str, str]) -> Object:
     """The Service; ``selector`` has every pod of the resource."""
     name = grpc_name(workload.name)
+    always = all(group.replicas.min > 0 for group in workload.groups())
+    pods = {**selector, **SERVING, **(WORKER if always else {})}
     port = {
         "name": "h2c",
         "port": SERVICE_PORT,
@@ -41,5 +47,5 @@ def grpc_service(workload: Workload, selector: dict[str, str]) -> Object:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(workload, name),
-        "spec": {"type": "ClusterIP", "selector": {**selector, **SERVING}, "ports": [port]},
+        "spec": {"type": "ClusterIP", "selector": pods, "ports": [port]},
     }

