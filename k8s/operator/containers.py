@@ -16,6 +16,7 @@ from umbel.k8s.manifests.containers import (
     container_components,
     host_services,
 )
+from umbel.k8s.manifests.containers.remaining import for_the_ray_cluster
 from umbel.k8s.operator.container_states import ABSENT, ContainerState
 from umbel.k8s.operator.reading import bare, loaded
 from umbel.k8s.operator.revisions import owner_reference
@@ -39,6 +40,10 @@ class RevisionContainers:
     objects: tuple[Raw, ...] = ()
     hosts: tuple[Raw, ...] = ()
     """The Services that KServe's users know, while this revision is the main one."""
+
+    def left_to_ray(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """The service's spec without the pods of what runs here."""
+        return for_the_ray_cluster(spec, [one.component for one in self.components])
 
     @property
     def names(self) -> frozenset[str]:

@@ -111,7 +111,9 @@ class _ServicePlan:
         everything = {**revisions, **variants}
         whole = compiled(self.key, [bare(self.raw), *self._common()], self.route)
         named = missing(self.world, self.key.namespace, self.raw.get("spec") or {})
-        shared = findings_on_shared_ray(self.world, self.raw, self.models, self.settings)
+        spec = everything[rollout.latest.name].containers.left_to_ray(self.raw.get("spec") or {})
+        on_ray = {**self.raw, "spec": spec}
+        shared = findings_on_shared_ray(self.world, on_ray, self.models, self.settings)
         findings = (*whole.findings, *named, *shared)
         shares = self._shares(rollout, revisions, variants)
         configs = [c.config for c in everything.values() if c.config is not None]
@@ -197,12 +199,12 @@ class _ServicePlan:
 
     def _candidate(self, name: str, content: Raw) -> Candidate:
         env: dict[str, str] = {}
+        containers = containers_of(self.world, self.raw, content, self.settings)
         if self.settings.target == "ray":  # pods of its own get theirs by reference
-            spec = content.get("spec") or {}
+            spec = containers.left_to_ray(content.get("spec") or {})
             secret = secret_variables(self.world, self.key.namespace, spec)
             env = replica_variables(self.world, self.key, plain_variables(spec), secret)
         documents = [document(self.key, content), *self._common()]
-        containers = containers_of(self.world, self.raw, content, self.settings)
         made = compiled(self.key, documents, self.route, env, containers.addresses)
         if made.config is None:
             kept = [a for a in self.observed.values() if a.owner.revision == name]
