@@ -28,7 +28,7 @@ TO_RUN := $(VENV)/.installed-to-run
 TO_TEST := $(VENV)/.installed-to-test
 TO_BENCH := $(VENV)/.installed-to-bench
 
-.PHONY: demo test check docs format bench kube clean help
+.PHONY: demo test check docs format bench kube node clean help
 
 # Install, train the example's models, serve them on Ray, send a request, shut down
 demo: $(TO_RUN)
@@ -56,9 +56,17 @@ docs: $(TO_TEST)
 bench: $(TO_BENCH) $(PEERS)/.made
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-# Install etcd and build a kube-apiserver (Debian's source, ten minutes) for the tests with one
-kube:
+# Install etcd, build Kubernetes' API servers (Debian's sources, half an hour), get Helm: for tests
+kube: $(MADE)
 	@tests/k8s/real_api_server/build.sh build/kube
+
+# Build a kubelet and umbel's image for the tests with a real node, as root
+# (half an hour; IMAGE_OPTIONS="--volume …" for pip's configuration)
+node:
+	@tests/k8s/real_node/build.sh build/kube
+	@tests/k8s/real_node/image.sh build/node $(IMAGE_OPTIONS)
+	@tests/k8s/real_api_server/build_newer.sh build/kube
+	@tests/k8s/real_api_server/get_helm.sh build/kube $(BIN)/python
 
 # Put the code into shape
 format: $(TO_TEST)

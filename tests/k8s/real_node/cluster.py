@@ -34,6 +34,10 @@ class NodeCluster:
     kube: NodeKube
     node: RealNode
 
+    @property
+    def folder(self) -> Path:
+        return self.node.folder
+
 
 @contextlib.contextmanager
 def node_cluster(folder: Path, images: Sequence[Path]) -> Iterator[NodeCluster]:
