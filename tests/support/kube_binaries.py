@@ -14,13 +14,15 @@ FOLDER = Path(__file__).parents[2] / "build" / "kube" / "bin"
 @dataclass(frozen=True)
 class KubeBinaries:
     """``controllers`` is kube-controller-manager; None where there is none: nothing collects
-    what a deleted resource owned."""
+    what a deleted resource owned. ``crds`` is the apiextensions-apiserver of a newer Kubernetes;
+    None where there is none: the kube-apiserver keeps the custom resources."""
 
     apiserver: Path
     etcd: Path
     etcdctl: Path
     kubectl: Path
     controllers: Path | None
+    crds: Path | None = None
 
 
 def found(name: str) -> Path | None:
@@ -41,4 +43,5 @@ def kube_binaries() -> KubeBinaries | str:
         variables = ", ".join(f"UMBEL_{name.upper().replace('-', '_')}" for name in missing)
         return f"no {', '.join(missing)}: `make kube` installs and builds them, or set {variables}"
     apiserver, etcd, etcdctl, kubectl = (path for path in paths if path is not None)
-    return KubeBinaries(apiserver, etcd, etcdctl, kubectl, found("kube-controller-manager"))
+    controllers, crds = found("kube-controller-manager"), found("apiextensions-apiserver")
+    return KubeBinaries(apiserver, etcd, etcdctl, kubectl, controllers, crds)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from real_kube import RealKube
+from kube_access import KubeAccess, KubectlFailed
 
 ROOT = Path(__file__).parents[2]
 RAY_SCHEMA = ROOT / "tests" / "k8s" / "manifests" / "rayservice_v1.json.xz"
@@ -27,7 +27,7 @@ def umbel(*words: str) -> str:
     ).stdout
 
 
-def install(kube: RealKube, *options: str) -> None:
+def install(kube: KubeAccess, *options: str) -> None:
     """Apply what ``umbel k8s install`` prints, and KubeRay's CRD."""
     printed = umbel("k8s", "install", *options)
     objects = [for_server(kube, one) for one in yaml.load_all(printed, Loader=LOADER)]
@@ -36,18 +36,32 @@ def install(kube: RealKube, *options: str) -> None:
     await_established(kube)
 
 
-def await_established(kube: RealKube) -> None:
+def await_established(kube: KubeAccess) -> None:
     """Until every CRD is served. (`kubectl wait` gives up on one that has no condition yet.)"""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 180
     while True:
         found = kube.get("crd")["items"]
         states = [(one.get("status") or {}).get("conditions") or () for one in found]
         if all(
             any(c["type"] == "Established" and c["status"] == "True" for c in s) for s in states
         ):
-            return
+            break
         assert time.monotonic() < end, states
         time.sleep(0.3)
+    for one in found:
+        for version in (v["name"] for v in one["spec"]["versions"] if v["served"]):
+            path = f"/apis/{one['spec']['group']}/{version}"
+            while not _answers(kube, path):
+                assert time.monotonic() < end, f"{path} is not served"
+                time.sleep(0.3)
+
+
+def _answers(kube: KubeAccess, path: str) -> bool:
+    """A server in front of another looks for it from time to time."""
+    try:
+        return bool(kube.ask("GET", path)["resources"])
+    except OSError:
+        return False
 
 
 def kserve_crds() -> list[dict[str, Any]]:
@@ -57,9 +71,28 @@ def kserve_crds() -> list[dict[str, Any]]:
     return [yaml.load(file.read_text(), Loader=LOADER) for file in files]
 
 
-def for_server(kube: RealKube, raw: dict[str, Any]) -> dict[str, Any]:
+def own_crds() -> list[dict[str, Any]]:
+    """Those that ``umbel k8s crds`` prints."""
+    return list(yaml.load_all(umbel("k8s", "crds"), Loader=LOADER))
+
+
+def apply_crds(kube: KubeAccess, crds: list[dict[str, Any]], *words: str) -> None:
+    """As users do it; until they are served. A busy machine takes longer for the largest than
+    the server's patience lasts."""
+    wanted = [for_server(kube, one) for one in crds]
+    for attempt in range(4):
+        try:
+            kube.kubectl("apply", "--server-side", *words, "-f", "-", stdin=wanted, timeout=180)
+            break
+        except KubectlFailed as error:
+            if attempt == 3 or "Timeout" not in str(error):
+                raise
+    await_established(kube)
+
+
+def for_server(kube: KubeAccess, raw: dict[str, Any]) -> dict[str, Any]:
     """The object as it came; on servers before 1.25 a CRD without its rules in CEL."""
-    if raw["kind"] != "CustomResourceDefinition" or kube.version() >= (1, 25):
+    if raw["kind"] != "CustomResourceDefinition" or kube.crd_version() >= (1, 25):
         return raw
     made: dict[str, Any] = _without_rules(raw)
     return made

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import ssl
 import subprocess
 import time
 import urllib.request
@@ -19,10 +18,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from free_ports import free_port
+from kube_access import ADMIN_TOKEN, USER_TOKEN, KubeAccess, KubectlFailed, as_yaml
 from kube_binaries import KubeBinaries
 
-ADMIN_TOKEN = "a-token-of-the-tests-administrator"
-USER_TOKEN = "a-token-of-somebody-without-rights"
+__all__ = ["ADMIN_TOKEN", "USER_TOKEN", "KubectlFailed", "RealKube", "as_yaml"]
+
 ISSUER = "https://kubernetes.default.svc"
 
 SERVICES = "127.10.0.0/16"
@@ -38,11 +38,7 @@ AUDIT = {
 """Every request of a ServiceAccount is noted: what the operator asked for, and what it got."""
 
 
-class KubectlFailed(AssertionError):
-    """kubectl ended with an error; the message is what it said."""
-
-
-class RealKube:
+class RealKube(KubeAccess):
     """``start`` it and ``close`` it. The API server keeps its port when it is restarted."""
 
     def __init__(self, binaries: KubeBinaries, folder: Path, *flags: str) -> None:
@@ -60,9 +56,17 @@ class RealKube:
         """PEM that signed the API server's certificate, which it makes itself."""
         return self.folder / "certificates" / "apiserver.crt"
 
+    @property
+    def etcd(self) -> str:
+        return f"http://127.0.0.1:{self._etcd_port}"
+
+    @property
+    def program(self) -> Path:
+        return self.binaries.kubectl
+
     def start(self) -> None:
         self._write_keys()
-        etcd, peer = (f"http://127.0.0.1:{p}" for p in (self._etcd_port, self._peer_port))
+        etcd, peer = self.etcd, f"http://127.0.0.1:{self._peer_port}"
         self._run(
             "etcd",
             [
@@ -86,7 +90,7 @@ class RealKube:
             "kube-apiserver",
             [
                 self.binaries.apiserver,
-                f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+                f"--etcd-servers={self.etcd}",
                 "--bind-address=127.0.0.1",
                 f"--secure-port={self.port}",
                 f"--cert-dir={self.folder / 'certificates'}",
@@ -119,7 +123,7 @@ class RealKube:
     def compact(self) -> None:
         """etcd forgets every revision but the newest: whoever watches from an older one gets
         410 Gone."""
-        endpoint = f"--endpoints=http://127.0.0.1:{self._etcd_port}"
+        endpoint = f"--endpoints={self.etcd}"
         tool = [self.binaries.etcdctl, endpoint]
         environment = {**os.environ, "ETCDCTL_API": "3"}
         subprocess.run(
@@ -139,31 +143,6 @@ class RealKube:
             [*tool, "compact", str(revision)], env=environment, check=True, capture_output=True
         )
 
-    def kubectl(
-        self, *words: str, stdin: object = None, token: str = ADMIN_TOKEN, timeout: float = 60
-    ) -> str:
-        """What kubectl prints, its warnings included. ``stdin``: text, or objects as YAML.
-        Raises ``KubectlFailed``."""
-        text = stdin if isinstance(stdin, str) else as_yaml(stdin) if stdin is not None else None
-        done = subprocess.run(
-            [self.binaries.kubectl, f"--kubeconfig={self.kubeconfig(token)}", *words],
-            input=text,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-            env={**os.environ, "KUBECACHEDIR": str(self.folder / "cache")},
-            check=False,
-        )
-        if done.returncode:
-            raise KubectlFailed(f"kubectl {' '.join(words)}: {done.stdout}")
-        return done.stdout
-
-    def get(self, *words: str) -> dict[str, Any]:
-        text = self.kubectl("get", *words, "-o", "json")
-        found: dict[str, Any] = json.JSONDecoder().raw_decode(text[text.index("{") :])[0]
-        return found
-
     def audit(self, account: str) -> list[dict[str, Any]]:
         """The requests of a ServiceAccount that have been answered, in order."""
         file = self.folder / "audit.log"
@@ -174,50 +153,6 @@ class RealKube:
             if event["user"]["username"].endswith(f":{account}"):
                 events.append(event)
         return events
-
-    def version(self) -> tuple[int, int]:
-        """Of the server: major and minor."""
-        found = self.ask("GET", "/version")
-        return int(found["major"]), int(found["minor"].rstrip("+"))
-
-    def token(self, account: str, namespace: str) -> str:
-        """A token of a ServiceAccount, signed by the API server as kubelets get them."""
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
-        body = {**asked, "spec": {"expirationSeconds": 7200}}
-        return str(self.ask("POST", path, body)["status"]["token"])
-
-    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """One request as the administrator. Raises ``OSError``."""
-        request = urllib.request.Request(
-            self.url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "authorization": f"Bearer {ADMIN_TOKEN}",
-                "content-type": "application/json",
-            },
-        )
-        with urllib.request.urlopen(request, context=self._context(), timeout=20) as reply:
-            answer: dict[str, Any] = json.load(reply)
-        return answer
-
-    def kubeconfig(self, token: str, namespace: str = "default") -> Path:
-        """A file for KUBECONFIG."""
-        file = self.folder / f"kubeconfig-{abs(hash((token, namespace)))}"
-        if not file.exists():
-            cluster = {"server": self.url, "certificate-authority": str(self.authority)}
-            context = {"cluster": "it", "user": "me", "namespace": namespace}
-            content = {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [{"name": "it", "cluster": cluster}],
-                "users": [{"name": "me", "user": {"token": token}}],
-                "contexts": [{"name": "it", "context": context}],
-                "current-context": "it",
-            }
-            file.write_text(yaml.safe_dump(content))
-        return file
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
@@ -254,7 +189,7 @@ class RealKube:
         end = time.monotonic() + 90
         while True:
             try:
-                url, context = f"{self.url}/readyz", self._context()
+                url, context = f"{self.url}/readyz", self.context()
                 with urllib.request.urlopen(url, context=context, timeout=2):
                     return
             except OSError:
@@ -263,9 +198,6 @@ class RealKube:
             if died or time.monotonic() > end:
                 raise AssertionError(self.log("kube-apiserver")[-3000:])
             time.sleep(0.2)
-
-    def _context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.authority))
 
     def _run(self, name: str, command: Sequence[object]) -> None:
         log = (self.folder / f"{name}.log").open("ab")
@@ -282,9 +214,3 @@ class RealKube:
             return
         process.kill()
         process.wait(10)
-
-
-def as_yaml(objects: object) -> str:
-    """One document, or several."""
-    documents = objects if isinstance(objects, list) else [objects]
-    return yaml.dump_all(documents, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper))

@@ -5,26 +5,52 @@ from collections.abc import Iterator
 
 import pytest
 
-from kube_binaries import kube_binaries
+from kube_access import KubeAccess
+from kube_binaries import KubeBinaries, kube_binaries
 from kube_installation import install
+from newer_kube import NewerKube, control_plane
 from real_kube import RealKube
 from real_operator import RealOperator
 
 NUMBERS = itertools.count()
 
 
+def _binaries() -> KubeBinaries:
+    found = kube_binaries()
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
 @pytest.fixture(scope="module")
 def empty_kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKube]:
-    """A control plane in which nothing is installed."""
-    binaries = kube_binaries()
-    if isinstance(binaries, str):
-        pytest.skip(binaries)
-    found = RealKube(binaries, tmp_path_factory.mktemp("kube"))
+    """A control plane in which nothing is installed, with the newest server for CRDs."""
+    found = control_plane(_binaries(), tmp_path_factory.mktemp("kube"))
     try:
         found.start()
         yield found
     finally:
         found.close()
+
+
+@pytest.fixture(scope="module", params=["older", "newer"])
+def crd_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KubeAccess]:
+    """A server for CRDs: the kube-apiserver, or that of a newer Kubernetes."""
+    binaries = _binaries()
+    folder = tmp_path_factory.mktemp("kube")
+    newer = request.param == "newer"
+    if newer and binaries.crds is None:
+        pytest.skip("no apiextensions-apiserver: `make kube` builds it")
+    kube = RealKube(binaries, folder)
+    if newer and binaries.crds is not None:
+        kube = NewerKube(binaries, binaries.crds, folder)
+    try:
+        kube.start()
+        yield kube.direct if isinstance(kube, NewerKube) else kube
+    finally:
+        kube.close()
 
 
 @pytest.fixture(scope="module")

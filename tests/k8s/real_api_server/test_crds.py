@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ import pytest
 import yaml
 
 from fake_cluster import service
-from kube_binaries import kube_binaries
-from kube_installation import LOADER, await_established, for_server, kserve_crds, umbel
+from kube_access import KubeAccess, KubectlFailed
+from kube_installation import LOADER, apply_crds, kserve_crds, own_crds
 from neighbours import neighbour
-from real_kube import KubectlFailed, RealKube
 from real_operator import until
 
 pytestmark = pytest.mark.slow
@@ -25,29 +23,17 @@ SHAPES = neighbour(Path(__file__).parents[1] / "resources" / "test_sample_shapes
 
 
 @pytest.fixture(scope="module", params=["umbel's", "KServe's"])
-def served(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RealKube]:
-    """A control plane with one set of CRDs."""
-    binaries = kube_binaries()
-    if isinstance(binaries, str):
-        pytest.skip(binaries)
-    own = request.param == "umbel's"
-    crds = list(yaml.load_all(umbel("k8s", "crds"), Loader=LOADER)) if own else kserve_crds()
-    if not crds:
+def served(request: pytest.FixtureRequest, crd_server: KubeAccess) -> KubeAccess:
+    """With one set of CRDs; the other's are gone."""
+    wanted = own_crds() if request.param == "umbel's" else kserve_crds()
+    if not wanted:
         pytest.skip("KServe's CRDs are not here: set UMBEL_KSERVE_CRDS to the folder they are in")
-    kube = RealKube(binaries, tmp_path_factory.mktemp("kube"))
-    try:
-        kube.start()
-        wanted = [for_server(kube, one) for one in crds]
-        kube.kubectl("apply", "--server-side", "-f", "-", stdin=wanted)
-        await_established(kube)
-        yield kube
-    finally:
-        kube.close()
+    crd_server.kubectl("delete", "crd", "--all", timeout=120)
+    apply_crds(crd_server, wanted)
+    return crd_server
 
 
-def test_all_are_structural(served: RealKube) -> None:
+def test_all_are_structural(served: KubeAccess) -> None:
     for crd in served.get("crd")["items"]:
         states = {one["type"]: one["status"] for one in crd["status"]["conditions"]}
         assert states.pop("Established") == "True"
@@ -55,7 +41,7 @@ def test_all_are_structural(served: RealKube) -> None:
         assert "True" not in states.values(), (crd["metadata"]["name"], states)
 
 
-def test_every_sample_is_taken(served: RealKube) -> None:
+def test_every_sample_is_taken(served: KubeAccess) -> None:
     """Applied, and applied server-side; what is old is for the webhook to convert."""
     wanted = []
     for number, (text, _) in enumerate(SHAPES.values()):
@@ -77,7 +63,7 @@ def named(raw: Any) -> Any:
     return raw
 
 
-def test_a_mistake_in_a_field_is_refused(served: RealKube) -> None:
+def test_a_mistake_in_a_field_is_refused(served: KubeAccess) -> None:
     wrong = service(minReplicas="many")
     with pytest.raises(KubectlFailed, match="minReplicas"):
         served.kubectl("apply", "--validate=false", "-f", "-", stdin=wrong)
@@ -86,7 +72,7 @@ def test_a_mistake_in_a_field_is_refused(served: RealKube) -> None:
         served.kubectl("apply", "--validate=true", "-f", "-", stdin=unknown)
 
 
-def test_an_unknown_field_is_pruned(served: RealKube) -> None:
+def test_an_unknown_field_is_pruned(served: KubeAccess) -> None:
     served.kubectl("create", "--validate=false", "-f", "-", stdin=service("pruned", surprise=1))
     found = served.get("isvc", "pruned")["spec"]["predictor"]
     assert "surprise" not in found
@@ -94,7 +80,7 @@ def test_an_unknown_field_is_pruned(served: RealKube) -> None:
     served.kubectl("delete", "isvc", "pruned")
 
 
-def test_kubectl_explains(served: RealKube) -> None:
+def test_kubectl_explains(served: KubeAccess) -> None:
     """The server publishes the schemas one by one, a while after a CRD is established."""
 
     def explained(what: str, told: str) -> bool:
@@ -111,7 +97,7 @@ def test_kubectl_explains(served: RealKube) -> None:
         until(functools.partial(explained, what, told), f"{what} is explained")
 
 
-def test_short_names_and_columns(served: RealKube) -> None:
+def test_short_names_and_columns(served: KubeAccess) -> None:
     served.kubectl("create", "-f", "-", stdin=service("seen"))
     served.kubectl("get", "isvc,ig,tm,servingruntimes,clusterservingruntimes")
     ready = {"type": "Ready", "status": "True"}
