@@ -59,14 +59,14 @@ bench: $(TO_BENCH) $(PEERS)/.made
 # Install etcd, build Kubernetes' API servers (Debian's sources, half an hour), get Helm: for tests
 kube: $(MADE)
 	@tests/k8s/real_api_server/build.sh build/kube
+	@tests/k8s/real_api_server/build_newer.sh build/kube
+	@tests/k8s/real_api_server/get_helm.sh build/kube $(BIN)/python
 
 # Build a kubelet and umbel's image for the tests with a real node, as root
 # (half an hour; IMAGE_OPTIONS="--volume …" for pip's configuration)
 node:
 	@tests/k8s/real_node/build.sh build/kube
 	@tests/k8s/real_node/image.sh build/node $(IMAGE_OPTIONS)
-	@tests/k8s/real_api_server/build_newer.sh build/kube
-	@tests/k8s/real_api_server/get_helm.sh build/kube $(BIN)/python
 
 # Put the code into shape
 format: $(TO_TEST)

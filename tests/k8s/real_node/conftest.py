@@ -11,11 +11,11 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from cluster import NodeCluster, node_cluster  # noqa: E402
 from kuberay import KubeRay  # noqa: E402
+from node_cluster import NodeCluster, node_cluster  # noqa: E402
+from object_api import KubeApi  # noqa: E402
 from real_node import node_programs  # noqa: E402
 
-from kube_api import KubeApi  # noqa: E402
 from kube_binaries import kube_binaries  # noqa: E402
 from real_kube import ADMIN_TOKEN  # noqa: E402
 

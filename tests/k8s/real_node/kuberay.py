@@ -34,8 +34,7 @@ from kuberay_services import (  # noqa: E402
     service_ports,
     token_of,
 )
-
-from kube_api import KubeApi  # noqa: E402
+from object_api import KubeApi  # noqa: E402
 
 Raw = dict[str, Any]
 HASH = "ray.io/hash-without-replicas-and-workers-to-delete"

@@ -6,8 +6,7 @@ from typing import Any
 
 from kuberay_pods import head_pod, worker_pod
 from kuberay_services import beside
-
-from kube_api import KubeApi
+from object_api import KubeApi
 
 Raw = dict[str, Any]
 

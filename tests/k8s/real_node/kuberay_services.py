@@ -9,8 +9,7 @@ import secrets
 from typing import Any
 
 from kuberay_pods import head_service_name, owner_of
-
-from kube_api import KubeApi
+from object_api import KubeApi
 
 Raw = dict[str, Any]
 

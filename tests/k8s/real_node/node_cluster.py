@@ -1,4 +1,4 @@
-"""A cluster of one real node: python tests/k8s/real_node/cluster.py FOLDER [IMAGE.tar …]
+"""A cluster of one real node: python tests/k8s/real_node/node_cluster.py FOLDER [IMAGE.tar …]
 
 KubeRay's CRDs are in it. Prints the path of its kubeconfig, runs until it is ended (Ctrl-C), and
 puts the machine back.
