@@ -23,8 +23,8 @@ _TUNING = """
     log_format log_info log_verbose log_warning max_asyncio_workers max_model_len
     max_num_batched_tokens max_num_seqs max_threads model_control_mode model_dir model_name
     model_repository pipeline_parallel_size port predictor_host predictor_port protocol
-    root_path served_model_name strict_model_config swap_space tensor_parallel_size
-    timeout_keep_alive uvicorn_log_level workers
+    root_path served_model_name strict_model_config swap_space tensor_input_names
+    tensor_parallel_size timeout_keep_alive uvicorn_log_level workers
 """
 """Arguments that change how a server runs, not what it answers, and those read elsewhere."""
 
