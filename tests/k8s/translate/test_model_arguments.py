@@ -51,7 +51,7 @@ def test_a_storage_uri_comes_before_the_servers_own_folder() -> None:
     [
         ("triton", "--log-verbose=1, --model-control-mode=explicit", ""),
         ("sklearn", "--workers=2, --model_name=other", ""),
-        ("huggingface", "--tensor_input_names=input_ids, --x, z", "--tensor_input_names, --x mean"),
+        ("huggingface", "--made_up=input_ids, --x, z", "--made_up, --x mean"),
         ("sklearn", "--model_id=google/bert", "--model_id mean"),
     ],
 )
