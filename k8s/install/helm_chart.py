@@ -31,6 +31,7 @@ _VALUES_OF = {
     "dashboard": ".Values.dashboardUrl",
     "serve_url": ".Values.serveUrl",
     "token_secret": ".Values.rayTokenSecret",
+    "seal_secret": ".Values.sealSecret",
     "pull_secret": ".Values.pullSecret",
 }
 """An option → the expression that stands where its value would."""
@@ -40,6 +41,7 @@ _CONDITIONS = {
     "watch": ".Values.watch",
     "serve_url": ".Values.serveUrl",
     "token_secret": ".Values.rayTokenSecret",
+    "seal_secret": ".Values.sealSecret",
     "pull_secret": ".Values.pullSecret",
 }
 """What objects or lines depend on."""
@@ -69,6 +71,8 @@ dashboardUrl: ""
 serveUrl: ""
 # Target ray: a Secret of this namespace whose key auth_token has the cluster's token.
 rayTokenSecret: ""
+# Target ray: a Secret of this namespace that seals credentials: umbel k8s seal-key --secret NAME.
+sealSecret: ""
 # More options of `umbel k8s operator`, as [--domain=models.example.com, --route=ingress].
 arguments: []
 """

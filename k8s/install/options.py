@@ -27,6 +27,9 @@ class InstallOptions:
     token_secret: str = ""
     """Secret, beside the operator, whose key ``auth_token`` is that cluster's token."""
 
+    seal_secret: str = ""
+    """Secret, beside the operator, whose key ``keys`` seals credentials for that cluster."""
+
     pull_secret: str = ""
     """Secret, beside the operator, that opens the image's registry."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from umbel.k8s.install.operator_flags import operator_flags
@@ -18,6 +20,9 @@ STARTING = {"periodSeconds": 2, "failureThreshold": 150}
 
 TOKEN_FOLDER, TOKEN_KEY = "/var/run/secrets/ray", "auth_token"
 """The key is KubeRay's."""
+
+SEAL_FOLDER, SEAL_KEY = "/var/run/secrets/umbel-seal", "keys"
+"""As ``umbel k8s seal-key`` writes the Secret."""
 
 
 def labels_of(component: str) -> dict[str, str]:
@@ -43,8 +48,10 @@ def operator(options: InstallOptions) -> list[Object]:
         "startupProbe": {**health, **STARTING},
         "livenessProbe": {**health, "failureThreshold": 6},
     }
-    secret = options.token_secret if options.target == "ray" else ""
-    return [_deployment(OPERATOR, options, words, container, secret)]
+    mounted = {"ray-token": (TOKEN_FOLDER, options.token_secret)}
+    mounted["seal-keys"] = (SEAL_FOLDER, options.seal_secret)
+    secrets = mounted if options.target == "ray" else {}
+    return [_deployment(OPERATOR, options, words, container, secrets)]
 
 
 def _target_words(options: InstallOptions) -> list[str]:
@@ -56,6 +63,8 @@ def _target_words(options: InstallOptions) -> list[str]:
         words.append(f"--serve-url={options.serve_url}")
     if options.token_secret:
         words.append(f"--ray-token-file={TOKEN_FOLDER}/{TOKEN_KEY}")
+    if options.seal_secret:
+        words.append(f"--seal-key-file={SEAL_FOLDER}/{SEAL_KEY}")
     return words
 
 
@@ -92,13 +101,19 @@ def _metadata(name: str, options: InstallOptions) -> Object:
 
 
 def _deployment(
-    name: str, options: InstallOptions, command: list[str], container: Object, secret: str = ""
+    name: str,
+    options: InstallOptions,
+    command: list[str],
+    container: Object,
+    secrets: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> Object:
+    """``secrets``: volume → folder and Secret; none is mounted where the Secret is empty."""
     mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - its own
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
-    if secret:
-        mounts.append({"name": "ray-token", "mountPath": TOKEN_FOLDER, "readOnly": True})
-        volumes.append({"name": "ray-token", "secret": {"secretName": secret}})
+    for volume, (folder, secret) in secrets.items():
+        if secret:
+            mounts.append({"name": volume, "mountPath": folder, "readOnly": True})
+            volumes.append({"name": volume, "secret": {"secretName": secret}})
     pod: Object = {
         "serviceAccountName": name,
         "securityContext": POD_SECURITY,

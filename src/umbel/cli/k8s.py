@@ -75,6 +75,12 @@ def _add_install(inner: Any) -> None:
         help="in --namespace, with the key 'auth_token' (target ray)",
     )
     install.add_argument(
+        "--seal-secret",
+        default="",
+        metavar="SECRET",
+        help="in --namespace: as `umbel k8s seal-key --secret` prints it (target ray)",
+    )
+    install.add_argument(
         "--config-namespace", default="", help="of inferenceservice-config; default: --namespace"
     )
     install.add_argument("--no-crds", action="store_true", help="the cluster has KServe's CRDs")
@@ -139,6 +145,7 @@ def run_install(arguments: argparse.Namespace) -> int:
         dashboard=arguments.dashboard_url,
         serve_url=arguments.serve_url,
         token_secret=arguments.ray_token_secret,
+        seal_secret=arguments.seal_secret,
         pull_secret=arguments.pull_secret,
         config_namespace=arguments.config_namespace,
         crds=not arguments.no_crds,

@@ -181,6 +181,18 @@ def test_a_token_of_ray_is_mounted_where_it_is_read() -> None:
     assert "ray-token" not in str(webhooks)
 
 
+def test_keys_that_seal_are_mounted_where_they_are_read() -> None:
+    options = InstallOptions(target="ray", dashboard="http://ray:8265", seal_secret="umbel-seal")
+    (operator, webhooks) = (o for o in installation(options) if o["kind"] == "Deployment")
+    pod = operator["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (mount,) = (one for one in container["volumeMounts"] if one["name"] == "seal-keys")
+    assert f"--seal-key-file={mount['mountPath']}/keys" in container["command"]
+    (volume,) = (one for one in pod["volumes"] if one["name"] == "seal-keys")
+    assert volume["secret"] == {"secretName": "umbel-seal"}
+    assert "umbel-seal" not in str(webhooks)
+
+
 def test_the_webhooks_find_their_own_names() -> None:
     hosting, objects = HostingOptions(), installation(PLAIN)
     known = {(o["kind"], o["metadata"]["name"]) for o in objects}
