@@ -34,7 +34,6 @@ from umbel import (
     predictor,
 )
 from umbel.graph.errors import RequestFailed, UpstreamAnswered
-from umbel.k8s.admission.certificates import make
 
 QUICK = Retry(attempts=3, backoff_ms=1)
 ANSWER = json.dumps({"predictions": [7]}).encode()
@@ -254,19 +253,19 @@ def test_a_process_that_forks(server: FaultyServer) -> None:
     assert done.stdout.split("\n")[:3] == ["parent [7]", "child [7]", "parent [7]"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_authority_of_its_own(tmp_path: Path) -> None:
     pytest.importorskip("cryptography")
-    own, ca, pair = make(("localhost",)), tmp_path / "ca.pem", tmp_path / "pair.pem"
-    ca.write_text(own.ca)
-    pair.write_text(f"{own.certificate}\n{own.key}")
+    from self_signed import self_signed
+
+    certificate, key = self_signed(tmp_path)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(pair)
+    tls.load_cert_chain(certificate, key)
     with scripted_server([whole(ANSWER, JSON)], tls=tls) as server:
-        url = f"https://localhost:{server.port}/m"
-        with InferenceClient(url, ca_file=ca) as client:
+        with InferenceClient(f"{server.url}/m", ca_file=certificate) as client:
             assert client.predict([1]) == [7]
         with (
-            InferenceClient(url, retry=QUICK) as client,
+            InferenceClient(f"{server.url}/m", retry=QUICK) as client,
             pytest.raises(RequestFailed, match="(?i)certificate"),
         ):
             client.predict([1])
