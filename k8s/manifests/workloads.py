@@ -136,10 +136,15 @@ class Workload:
 
     def _resources(self) -> Mapping[str, Mapping[str, Any]]:
         asked = self.container.get("resources") or {}
-        given = {key: dict(asked.get(key) or {}) for key in ("requests", "limits")}
+        given = {key: _told(asked.get(key) or {}) for key in ("requests", "limits")}
         defaults = {"cpu": CPU, "memory": MEMORY}
         requests = {**defaults, **given["limits"], **given["requests"]}
         return {"requests": requests, "limits": {**requests, **given["limits"]}}
+
+
+def _told(sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """A quantity is a text or a whole number to KubeRay's CRD: ``cpu: 0.1`` is none."""
+    return {key: str(one) if isinstance(one, float) else one for key, one in sizes.items()}
 
 
 def short_name(name: str) -> str:

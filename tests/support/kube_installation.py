@@ -32,7 +32,9 @@ def install(kube: KubeAccess, *options: str) -> None:
     printed = umbel("k8s", "install", *options)
     objects = [for_server(kube, one) for one in yaml.load_all(printed, Loader=LOADER)]
     kube.kubectl("apply", "--server-side", "-f", "-", stdin=objects)
-    kube.kubectl("create", "-f", "-", stdin=for_server(kube, ray_service_crd()))
+    # (An older server in front knows not every field of a newer one's CRDs.)
+    words = ("create", "--validate=false", "-f", "-")
+    kube.kubectl(*words, stdin=for_server(kube, ray_service_crd()))
     await_established(kube)
 
 

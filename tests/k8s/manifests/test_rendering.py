@@ -161,6 +161,25 @@ def test_kuberay_takes_the_ray_service(text: str, options: RenderOptions) -> Non
         assert item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "umbel"
 
 
+def test_half_a_core_is_written_as_kuberay_reads_it() -> None:
+    """``cpu: 0.5`` without quotes is a number in YAML, which its CRD refuses."""
+    objects = rendered(
+        """
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: iris}
+spec:
+  predictor:
+    model:
+      modelFormat: {name: sklearn}
+      storageUri: gs://b/iris
+      resources: {requests: {cpu: 0.5, memory: 1Gi}, limits: {cpu: 1, memory: 1Gi}}
+"""
+    )
+    valid(objects)
+    assert '"cpu": "0.5"' in json.dumps(one(objects, "RayService"))
+
+
 def test_the_schema_notices_what_kuberay_has_not() -> None:
     objects = rendered(IRIS)
     ray = one(objects, "RayService")

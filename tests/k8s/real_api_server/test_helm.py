@@ -12,7 +12,7 @@ import yaml
 from chart_choices import NAMESPACE, PLAIN, keyed, wanted
 from fake_cluster import service
 from helm import Helm, HelmFailed
-from kube_installation import LOADER, for_server, ray_service_crd
+from kube_installation import LOADER, await_established, for_server, ray_service_crd
 from kube_life import ready
 from real_kube import ADMIN_TOKEN, KubectlFailed, RealKube
 from real_operator import RealOperator, StandIn, until
@@ -54,7 +54,9 @@ def installed(empty_kube: RealKube, helm: Helm) -> RealKube:
     assert "No resources found" in empty_kube.kubectl("get", "crd")
     told = helm(*words)
     assert "kubectl wait -n umbel-system" in told
-    empty_kube.kubectl("create", "-f", "-", stdin=for_server(empty_kube, ray_service_crd()))
+    words = ("create", "--validate=false", "-f", "-")
+    empty_kube.kubectl(*words, stdin=for_server(empty_kube, ray_service_crd()))
+    await_established(empty_kube)
     return empty_kube
 
 
