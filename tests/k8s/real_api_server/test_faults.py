@@ -125,3 +125,22 @@ def test_two_operators_at_once(kube: RealKube, namespace: str, operator: RealOpe
     ready(kube, namespace, "isvc/iris", *(f"isvc/x-{number}" for number in range(4)))
     found: dict[str, Any] = condition(kube, namespace, "isvc/iris")
     assert found["status"] == "True"
+    until(lambda: len(served(kube, namespace, "iris")) == 1, "nothing is left over", 60)
+    until(lambda: _rests(operator), "both rest", 120)
+    before = len(operator.writes())
+    time.sleep(35)  # longer than the time between full looks of both
+    assert operator.writes()[before:] == []
+    events = kube.get("events", "-n", namespace)["items"]
+    assert len(events) < 40, [one["reason"] for one in events]
+    revisions = kube.get("controllerrevisions", "-n", namespace)["items"]
+    records = [one["metadata"] for one in revisions]
+    owned = [(one["ownerReferences"][0]["uid"], one["labels"]) for one in records]
+    contents = [(uid, labels["umbel.dev/digest"]) for uid, labels in owned]
+    assert len(set(contents)) == len(contents)  # nothing is recorded twice
+    assert operator.refused() == []
+
+
+def _rests(operator: RealOperator) -> bool:
+    before = len(operator.writes())
+    time.sleep(4)
+    return len(operator.writes()) == before
