@@ -76,8 +76,6 @@ class KubeRay:
         if waiting and pending is None:
             pending = self._create(service, waiting)
         for one in (active, pending):
-            if one is not None and waiting is None:
-                self._follow_sizes(service, one)
             if one is not None:
                 self._label_head(service, one)
         target = pending or active
@@ -85,6 +83,8 @@ class KubeRay:
         if target is not None:
             part = "pendingServiceStatus" if target is pending else "activeServiceStatus"
             status[part] = _part(target, applications)
+            if target is pending and active is not None:  # nothing is asked of it meanwhile
+                status["activeServiceStatus"] = _part(active, {})
         if ready and target is not None:
             point_to(self._api, head_service(target, f"{meta['name']}-head-svc", service))
             point_to(self._api, serve_service(service, target))
@@ -128,10 +128,6 @@ class KubeRay:
         }
         print(f"RayCluster {name}", flush=True)
         return self._api.create("rayclusters", made)
-
-    def _follow_sizes(self, service: Raw, cluster: Raw) -> None:
-        """Numbers of replicas are no reason for another cluster, and as in KubeRay they are not
-        carried over to the one that runs, either."""
 
     def _label_head(self, service: Raw, cluster: Raw) -> None:
         """The head takes requests where its proxy answers and it is not excluded."""
