@@ -57,6 +57,9 @@ ENVIRONMENT: Mapping[str, str] = {
 DRAIN_S = 60
 """Seconds a worker has to end its requests before it is killed."""
 
+STOPPING = "sleep 5; ray stop"
+"""New requests come until every node knows that the pod is going."""
+
 
 def labels_of(workload: Workload) -> dict[str, str]:
     """The labels of every object and pod of a resource."""
@@ -105,7 +108,7 @@ def worker_template(workload: Workload, group: Group, options: ClusterOptions) -
             "failureThreshold": 1,
             "timeoutSeconds": 2,
         },
-        "lifecycle": {"preStop": {"exec": {"command": ["ray", "stop"]}}},
+        "lifecycle": {"preStop": {"exec": {"command": ["bash", "-c", STOPPING]}}},
     }
     if sources := of_all(service, own, "envFrom", ""):
         container["envFrom"] = sources
