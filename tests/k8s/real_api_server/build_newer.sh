@@ -27,13 +27,17 @@ cd "$root/debs"
 apt-get "${own[@]}" download -qq "$go" "${go%-go}-src" $(needed "$wanted" 'golang-[a-z0-9.-]+-dev')
 for package in *.deb; do dpkg -x "$package" "$root/files"; done
 
-# It is a part of the kube-apiserver, which lists its groups; alone it has to do so itself.
-sed -i 's/EnableDiscovery = false/EnableDiscovery = true/' \
-	"$root/files/usr/share/gocode/src/k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go"
+# It is a part of the kube-apiserver, which lists its groups and merges its schemas; alone it has
+# to do both itself.
+server=$root/files/usr/share/gocode/src/k8s.io/apiextensions-apiserver/pkg
+sed -i 's/EnableDiscovery = false/EnableDiscovery = true/' "$server/apiserver/apiserver.go"
+grep -q DefaultOpenAPIConfig "$server/cmd/server/options/options.go" || sed -i \
+	's/serverConfig\.OpenAPIV3Config = genericapiserver\.DefaultOpenAPIV3Config(\(.*\)$/&\n\tserverConfig.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(\1/' \
+	"$server/cmd/server/options/options.go"
 
 version=${go#golang-}
 go=$root/files/usr/lib/go-${version%-go}
 env GOROOT="$go" GOPATH="$root/files/usr/share/gocode" GO111MODULE=off GOFLAGS= GOTOOLCHAIN=local \
 	GOCACHE="$root/cache" HOME="$root" CGO_ENABLED=0 \
 	"$go/bin/go" build -ldflags '-s -w' -o "$folder/bin/" k8s.io/apiextensions-apiserver
-"$folder/bin/apiextensions-apiserver" --version
+test -x "$folder/bin/apiextensions-apiserver"
