@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -143,6 +144,7 @@ class RealNode:
         subprocess.run(
             [str(self.programs.kube_proxy), "--cleanup"], check=False, capture_output=True
         )
+        self._remove_chains()
         self._ip("link", "delete", BRIDGE)
         for name, value in self._kernel.items():
             _set(name, value)
@@ -162,6 +164,19 @@ class RealNode:
         for mount in sorted(mounts, reverse=True):
             if mount.startswith((f"{self.folder}/", f"{self.run}/")):
                 subprocess.run(["umount", "-l", mount], check=False)
+
+    def _remove_chains(self) -> None:
+        """The kubelet's own, which nobody else removes."""
+        for table in ("nat", "filter", "mangle"):
+            for begin, change in (("-A ", "-D "), ("-N ", "-X ")):
+                listed = self._iptables("-t", table, "-S").splitlines()
+                for rule in (one for one in listed if "KUBE-" in one and one.startswith(begin)):
+                    words = shlex.split(rule.replace(begin, change, 1))
+                    self._iptables("-t", table, *words)
+
+    def _iptables(self, *words: str) -> str:
+        command = [str(self.programs.iptables), *words]
+        return subprocess.run(command, check=False, capture_output=True, text=True).stdout
 
     def _ip(self, *words: str) -> None:
         subprocess.run([str(self.programs.ip), *words], check=False, capture_output=True)
