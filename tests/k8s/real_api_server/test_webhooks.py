@@ -12,6 +12,7 @@ import pytest
 
 from fake_cluster import graph, service
 from free_ports import free_port
+from kube_binaries import kube_binaries
 from real_kube import KubectlFailed, RealKube
 from real_operator import SYSTEM, until
 
@@ -24,6 +25,21 @@ OLD = {
     "metadata": {"name": "old"},
     "spec": {"default": {"predictor": {"sklearn": {"storageUri": "gs://b/old"}}}},
 }
+
+
+@pytest.fixture(scope="module")
+def empty_kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKube]:
+    """The kube-apiserver by itself: the newer server for CRDs would look for the webhooks'
+    Service by its name, and there is no name server."""
+    binaries = kube_binaries()
+    if isinstance(binaries, str):
+        pytest.skip(binaries)
+    found = RealKube(binaries, tmp_path_factory.mktemp("kube"))
+    try:
+        found.start()
+        yield found
+    finally:
+        found.close()
 
 
 @pytest.fixture(scope="module")
