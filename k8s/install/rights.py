@@ -12,9 +12,10 @@ Object = dict[str, Any]
 OPERATOR_RULES: tuple[Object, ...] = (
     {
         "apiGroups": [GROUP],
-        "resources": ["inferenceservices", "inferencegraphs", "trainedmodels"],
-        "verbs": ["get", "list", "watch", "patch"],
+        "resources": ["inferenceservices", "inferencegraphs"],
+        "verbs": ["list", "watch", "patch"],
     },
+    {"apiGroups": [GROUP], "resources": ["trainedmodels"], "verbs": ["list", "watch"]},
     {
         "apiGroups": [GROUP],
         "resources": [
@@ -29,7 +30,7 @@ OPERATOR_RULES: tuple[Object, ...] = (
         "resources": ["inferenceservices/finalizers", "inferencegraphs/finalizers"],
         "verbs": ["update"],
     },
-    {"apiGroups": [GROUP], "resources": ["servingruntimes"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [GROUP], "resources": ["servingruntimes"], "verbs": ["list", "watch"]},
     {
         "apiGroups": ["apps"],
         "resources": ["controllerrevisions"],
@@ -112,7 +113,7 @@ CLUSTER_RULES: tuple[Object, ...] = (
     {
         "apiGroups": [GROUP],
         "resources": ["clusterservingruntimes"],
-        "verbs": ["get", "list", "watch"],
+        "verbs": ["list", "watch"],
     },
     {
         "apiGroups": ["apiextensions.k8s.io"],
