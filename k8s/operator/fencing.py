@@ -43,7 +43,7 @@ def _as_it_is(
         "observedGeneration": raw["metadata"].get("generation", 0),
         "conditions": merged([ready], known, world.now),
     }
-    was = next((one for one in known if one.get("type") == "Ready"), {})
+    was: Raw = next((one for one in known if one.get("type") == "Ready"), {})
     live = world.owned_by(key).values() if settings.target == "ray" else ()
     stays = [] if is_going(raw) else [one for one in live if one.status != "DELETING"]
     has_finalizer = settings.target == "ray" and key.kind != "TrainedModel"
