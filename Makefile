@@ -128,7 +128,7 @@ $(PEERS)/.made: benchmarks/peers.txt $(MADE)
 $(KSERVE)/.made: $(MADE)
 	@echo "installing KServe's client into $(KSERVE)"
 	@test -x $(KSERVE)/bin/python || $(PYTHON) -m venv $(KSERVE)
-	@$(KSERVE)/bin/python -m pip install --quiet --disable-pip-version-check kserve==0.21.0
+	@$(KSERVE)/bin/python -m pip install --quiet --disable-pip-version-check kserve==0.21.0 'kubernetes<37'
 	@touch $@
 
 # System packages, only where one is missing: Debian keeps Python's venv module in a package of

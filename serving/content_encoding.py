@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from dataclasses import replace
 
 from umbel.graph.errors import BodyTooLarge, InvalidInput
 from umbel.nodes.descriptions import clip
+from umbel.serving.wire import WireRequest
 
 MOST = 64 * 1024 * 1024
 """Bytes of a body that was compressed: a few kilobytes must not become gigabytes."""
@@ -15,6 +17,14 @@ _INLINE = 64 * 1024
 """Bytes up to which a body is unpacked on the event loop."""
 
 _GZIP = 16 + zlib.MAX_WBITS
+
+
+async def plain_request(request: WireRequest) -> WireRequest:
+    """The request with a plain body. Raises as ``plain_body`` does."""
+    encoding = request.headers.get("content-encoding")
+    if not encoding:
+        return request
+    return replace(request, body=await plain_body(request.body, encoding))
 
 
 async def plain_body(body: bytes, encoding: str) -> bytes:

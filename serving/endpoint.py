@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -22,14 +21,12 @@ from umbel.graph.errors import (
     UpstreamAnswered,
 )
 from umbel.graph.inference import answered
-from umbel.graph.ir import Graph
 from umbel.graph.steps import GraphName
 from umbel.nodes.request_context import RequestContext
 from umbel.serving.components import component_for
-from umbel.serving.content_encoding import plain_body
+from umbel.serving.content_encoding import plain_request
 from umbel.serving.engine import Engine
-from umbel.serving.explanation_verb import ExplanationVerb
-from umbel.serving.forwarded_explanation import ForwardedExplanation, asks_why
+from umbel.serving.forwarded_explanation import ForwardedExplanation, asks_why, explanation_of
 from umbel.serving.generate import Generate
 from umbel.serving.inference import Inference
 from umbel.serving.model_states import ModelStates
@@ -77,7 +74,7 @@ class Endpoint:
         self._log = PayloadLog(sinks, engine.background) if isinstance(sinks, dict) else None
         self._generate = Generate(self.inference)
         self.openai = OpenAiPaths(engine, graph, self.model)
-        self.explanation = _explanation(engine, graph, self.model)
+        self.explanation = explanation_of(engine, graph, self.model)
         self.components: dict[str, Endpoint] = {}
         """Host name → the endpoint of a part of this graph, or of all of it."""
         self.is_router = graph.interface == "message"
@@ -112,17 +109,13 @@ class Endpoint:
                 if part is not self:
                     return await part.handle(below)
                 request = below
-            request = await self._decoded(request)
+            request = await plain_request(request)
             reply = await self._route(request)
         except Exception as error:
             reply = self._failed(error, request)
         if self._log is not None:
             self._log.note(request, reply)
         return reply
-
-    async def _decoded(self, request: WireRequest) -> WireRequest:
-        """The request with a plain body."""
-        return await _plain(request) if request.headers.get("content-encoding") else request
 
     async def close(self) -> None:
         """Let go of what the endpoint holds, once nothing is answered any more."""
@@ -300,18 +293,3 @@ class Endpoint:
 
         page = docs_page(self.openapi())
         return Reply(200, page.encode(), {"content-type": "text/html; charset=utf-8"})
-
-
-def _explanation(
-    engine: Engine, graph: Graph, model: str
-) -> ExplanationVerb | ForwardedExplanation | None:
-    if not graph.explainer:
-        return None
-    if engine.compiled(graph.explainer).graph.interface != "http":
-        return ExplanationVerb(engine, graph.explainer, model)
-    return ForwardedExplanation(engine, graph.explainer)
-
-
-async def _plain(request: WireRequest) -> WireRequest:
-    encoding = request.headers["content-encoding"]
-    return replace(request, body=await plain_body(request.body, encoding))

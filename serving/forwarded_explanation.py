@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from umbel.graph.ir import Graph
 from umbel.graph.steps import GraphName
 from umbel.nodes.forwarding import HttpAnswer, HttpCall
 from umbel.serving.engine import Engine
+from umbel.serving.explanation_verb import ExplanationVerb
 from umbel.serving.inference import run_graph
 from umbel.serving.wire import Reply, WireRequest
 
@@ -41,3 +43,14 @@ async def forwarded(engine: Engine, name: GraphName, port: str, request: WireReq
     if answer.stream is None:
         return Reply(answer.status, answer.body, answer.headers)
     return Reply(answer.status, b"", answer.headers, answer.stream)
+
+
+def explanation_of(
+    engine: Engine, graph: Graph, model: str
+) -> ExplanationVerb | ForwardedExplanation | None:
+    """What answers a graph's explain verbs; None where it has no explainer."""
+    if not graph.explainer:
+        return None
+    if engine.compiled(graph.explainer).graph.interface != "http":
+        return ExplanationVerb(engine, graph.explainer, model)
+    return ForwardedExplanation(engine, graph.explainer)

@@ -13,7 +13,6 @@ from typing import Any
 from ray import serve
 
 from umbel.graph.errors import NodeFailed, ServingError, UmbelError
-from umbel.graph.implementations import ModelPool
 from umbel.graph.ir import Graph, Node
 from umbel.graph.plan import Plan
 from umbel.graph.steps import GraphName, NodeName
@@ -41,6 +40,7 @@ from umbel.serving.ray_model_states import SharedStates
 from umbel.serving.ray_pools import RemotePool
 from umbel.serving.ray_streams import Sent, sent_items
 from umbel.serving.remote_node import RemoteNode
+from umbel.serving.remote_nodes import has_environments, remote_nodes
 from umbel.serving.remote_signatures import hear_signatures
 from umbel.serving.replica_credentials import open_credentials
 from umbel.serving.replica_grpc import serve_grpc_directly
@@ -186,16 +186,7 @@ class GraphReplica(ServeMethods):
         replica_devices.hide_others()
         plan = shipping.unpack(payload)
         self._names = names_in(plan)
-        self._remote: dict[tuple[str, str], Handle] = {}
-        mixed = has_environments(plan)
-        for deployment in plan.deployments:
-            for node in deployment.nodes:
-                handle = deployments[deployment.name]
-                code = plan.program.graphs[deployment.graph].nodes[node].code
-                if isinstance(code, ModelPool):
-                    self._remote[deployment.graph, node] = RemotePool(node, handle)
-                else:
-                    self._remote[deployment.graph, node] = RemoteNode(node, handle, mixed)
+        self._remote = remote_nodes(plan, deployments)
         self._host = GraphHost(plan, version, self._find_remote)
         self._models = HostedModels(self._host)
         self.grpc_front = Front(self._models, version)
@@ -281,12 +272,6 @@ class GraphReplica(ServeMethods):
     async def __del__(self) -> None:
         self._states.close()
         await self._host.close()
-
-
-def has_environments(plan: Plan) -> bool:
-    """Whether replicas of the plan run in different environments, with libraries of different
-    versions."""
-    return any(deployment.options.env for deployment in plan.deployments)
 
 
 def part_of(plan: Plan, name: GraphName) -> Plan:

@@ -100,6 +100,17 @@ def _metadata(name: str, options: InstallOptions) -> Object:
     return {"name": name, "namespace": options.namespace, "labels": labels_of(name)}
 
 
+def _volumes(secrets: Mapping[str, tuple[str, str]]) -> tuple[list[Object], list[Object]]:
+    """Mounts and volumes: a folder of the pod's own, and the Secrets that there are."""
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - its own
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
+    for volume, (folder, secret) in secrets.items():
+        if secret:
+            mounts.append({"name": volume, "mountPath": folder, "readOnly": True})
+            volumes.append({"name": volume, "secret": {"secretName": secret}})
+    return mounts, volumes
+
+
 def _deployment(
     name: str,
     options: InstallOptions,
@@ -108,12 +119,7 @@ def _deployment(
     secrets: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> Object:
     """``secrets``: volume → folder and Secret; none is mounted where the Secret is empty."""
-    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - its own
-    volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
-    for volume, (folder, secret) in secrets.items():
-        if secret:
-            mounts.append({"name": volume, "mountPath": folder, "readOnly": True})
-            volumes.append({"name": volume, "secret": {"secretName": secret}})
+    mounts, volumes = _volumes(secrets)
     pod: Object = {
         "serviceAccountName": name,
         "securityContext": POD_SECURITY,

@@ -8,73 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
-import kopf
 
-from umbel.graph.errors import UmbelError
+from umbel.k8s.operator.api_errors import (
+    ClusterUnavailable,
+    Conflict,
+    Refused,
+    asked_wait_s,
+    read_answer,
+)
 from umbel.k8s.operator.kinds import Kind
 from umbel.k8s.operator.settings import MANAGER
+from umbel.k8s.operator.signing_in import Access, signed_in
 from umbel.k8s.operator.world import Raw
-
-log = logging.getLogger("umbel.operator")
 
 _MERGE = {"content-type": "application/merge-patch+json"}
 _SIGN_IN_AGAIN_S = 300.0
 """A ServiceAccount's token is replaced on disk long before it ends."""
 
-_LONGEST_WAIT_S = 60.0
-"""What ``Retry-After`` may ask for at most."""
-
 _DENIED_S = 300.0
 """How long what is not the operator's to read is not asked about again."""
-
-
-class ClusterUnavailable(UmbelError):
-    """The API server cannot be reached, or refuses the operator altogether. ``code`` is the HTTP
-    status if there was one; ``after_s``: the seconds that it asks to wait."""
-
-    def __init__(self, message: str, code: int = 0, after_s: float = 0.0) -> None:
-        super().__init__(message)
-        self.code, self.after_s = code, min(after_s, _LONGEST_WAIT_S)
-
-    @property
-    def for_all(self) -> bool:
-        """False for an error that may be one object's: a webhook that fails, for example."""
-        return self.code != 500
-
-
-class Refused(UmbelError):
-    """The API server answered with an error. ``code`` is the HTTP status."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class Conflict(Refused):
-    """What was to be written is no longer as it was read."""
-
-
-def sign_in() -> kopf.ConnectionInfo:
-    """The API server's address and credentials: those of the pod's ServiceAccount, else those
-    of the kubeconfig. Raises ``ClusterUnavailable``."""
-    settings = kopf.OperatorSettings()
-    for way in (kopf.login_with_service_account, kopf.login_with_kubeconfig):
-        try:
-            found = way(logger=log, settings=settings)
-        except kopf.LoginError as error:
-            raise ClusterUnavailable(f"cannot sign in to Kubernetes: {error}") from error
-        if found is not None:
-            return found
-    raise ClusterUnavailable(
-        "there is no Kubernetes here: run in a pod with a ServiceAccount, or set KUBECONFIG"
-    )
 
 
 class Cluster:
@@ -82,7 +39,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
-        self._access: _Access | None = None
+        self._access: Access | None = None
         self.unknown: set[Kind] = set()
         """Kinds that the API server did not know when they were listed last."""
         self._denied: dict[tuple[Kind, str, str], float] = {}
@@ -250,7 +207,7 @@ class Cluster:
             if reply.status == 401 and attempt == 1:
                 self._access = None
                 continue
-            return _read(method, path, reply.status, text, _seconds(reply.headers))
+            return read_answer(method, path, reply.status, text, asked_wait_s(reply.headers))
         raise AssertionError  # the second attempt returns or raises
 
     def _request(
@@ -262,50 +219,11 @@ class Cluster:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
         access = self._access
         if access is None or time.monotonic() - access.since > _SIGN_IN_AGAIN_S:
-            access = self._access = _signed_in()
+            access = self._access = signed_in()
         sent = {**access.headers, **(headers or {})}
         return self._session.request(
             method, access.server + path, headers=sent, ssl=access.context, **more
         )
-
-
-class _Access(NamedTuple):
-    """``context``: True where the address is not encrypted. ``since``: by the process's clock."""
-
-    server: str
-    headers: Mapping[str, str]
-    context: ssl.SSLContext | bool
-    since: float
-
-
-def _signed_in() -> _Access:
-    info = sign_in()
-    return _Access(
-        info.server.rstrip("/"),
-        {**info.as_http_headers(), "user-agent": MANAGER},
-        info.as_ssl_context() if info.server.startswith("https") else True,
-        time.monotonic(),
-    )
-
-
-def _seconds(headers: Mapping[str, str]) -> float:
-    """``Retry-After``, as API servers write it: in seconds."""
-    asked = headers.get("Retry-After", "")
-    return float(asked) if asked.isdigit() else 0.0
-
-
-def _read(method: str, path: str, status: int, text: str, after_s: float = 0.0) -> dict[str, Any]:
-    try:
-        answer = json.loads(text) if text else {}
-    except ValueError:
-        answer = {}
-    if status < 400:
-        return answer if isinstance(answer, dict) else {}
-    message = answer.get("message") if isinstance(answer, dict) else None
-    if status >= 500 or status in (401, 429):
-        why = f"{method} {path}: {status} {message or text[:200]}"
-        raise ClusterUnavailable(why, status, after_s)
-    raise Refused(status, f"{method} {path}: {status} {message or text[:200]}")
 
 
 def merge_patch(before: Any, after: Any) -> Any:

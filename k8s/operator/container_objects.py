@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 
 from umbel.k8s.manifests.containers import MANAGED
 from umbel.k8s.operator import kinds, pod_trouble
-from umbel.k8s.operator.cluster import Cluster, Refused
+from umbel.k8s.operator.api_errors import Refused
+from umbel.k8s.operator.cluster import Cluster
 from umbel.k8s.operator.container_states import REFUSED, ContainerState, state_of
 from umbel.k8s.operator.outcome import Outcome
 from umbel.k8s.operator.ownership import belongs, is_left_of

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from umbel.k8s.operator import kinds
-from umbel.k8s.operator.cluster import Cluster, ClusterUnavailable, Refused, merge_patch
+from umbel.k8s.operator.api_errors import ClusterUnavailable, Refused
+from umbel.k8s.operator.cluster import Cluster, merge_patch
 from umbel.k8s.operator.container_objects import ContainerObjects
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Notice, Outcome

@@ -13,8 +13,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import yaml
-
 from umbel.graph.errors import UmbelError
 from umbel.k8s.manifests import (
     RenderOptions,
@@ -24,14 +22,15 @@ from umbel.k8s.manifests import (
     workload_of,
 )
 from umbel.k8s.operator import kinds
-from umbel.k8s.operator.cluster import Cluster, ClusterUnavailable, Conflict, Refused
-from umbel.k8s.operator.compiling import BUILDER
+from umbel.k8s.operator.api_errors import ClusterUnavailable, Conflict, Refused
+from umbel.k8s.operator.cluster import Cluster
 from umbel.k8s.operator.desired import Desired
 from umbel.k8s.operator.outcome import Outcome
 from umbel.k8s.operator.ownership import belongs, is_left_of
 from umbel.k8s.operator.pod_trouble import PodReader, Trouble
 from umbel.k8s.operator.ray_serve import owned
-from umbel.k8s.operator.ray_service_status import cluster_of, reported
+from umbel.k8s.operator.ray_service_applications import applications_of
+from umbel.k8s.operator.ray_service_status import cluster_of
 from umbel.k8s.operator.reading import loaded
 from umbel.k8s.operator.revisions import digest_of
 from umbel.k8s.operator.settings import OperatorSettings
@@ -88,7 +87,7 @@ class KubeRay:
         }
         self._note_missing()
         services = [one for one in self._live.values() if one["kind"] == kinds.RAY_SERVICE.name]
-        found = [(one, self._applications(one)) for one in services]
+        found = [(one, applications_of(one, self._settings)) for one in services]
         applications: dict[str, ServeApplication] = {}
         for one in await self._explained(found):
             applications.update(one)
@@ -261,28 +260,6 @@ class KubeRay:
         (resource,) = [one for one in resources if one.name == raw["metadata"]["name"]]
         return workload_of(resource, whole, self._options)
 
-    def _applications(self, raw: Raw) -> dict[str, ServeApplication]:
-        try:
-            config = yaml.load(raw["spec"]["serveConfigV2"], Loader=_LOADER)  # noqa: S506
-        except (KeyError, yaml.YAMLError):
-            return {}
-        own = [one for one in config.get("applications") or () if one.get("import_path") == BUILDER]
-        states = reported(raw, own)
-        found = {}
-        for one in own:
-            state = states[one["name"]]
-            details = {
-                "status": state.status,
-                "message": "\n".join(text for text in (state.message, *state.parts) if text),
-                "deployed_app_config": one,
-            }
-            app = owned(one["name"], details, self._settings)
-            if app is not None:
-                found[app.name] = dataclasses.replace(
-                    app, replicas=_copies(raw), replaced=state.replaced
-                )
-        return found
-
 
 _KINDS = {one.name: one for one in kinds.MADE}
 _NOT = Refusal((), "")
@@ -296,17 +273,6 @@ def _with(app: ServeApplication, trouble: Trouble) -> ServeApplication:
     if not _waits(app):
         return app
     return dataclasses.replace(app, reason=trouble.reason, message=trouble.message)
-
-
-def _copies(raw: Raw) -> int:
-    """Replicas of the graph: one a worker pod. Of several groups only the total is known."""
-    active = (raw.get("status") or {}).get("activeServiceStatus") or {}
-    groups = raw["spec"].get("rayClusterConfig", {}).get("workerGroupSpecs") or ()
-    pods = int((active.get("rayClusterStatus") or {}).get("availableWorkerReplicas") or 0)
-    return pods if len(groups) == 1 else min(pods, 1)
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _with_applications(

@@ -10,7 +10,8 @@ import datetime as dt
 import time
 
 from umbel.k8s.operator import kinds
-from umbel.k8s.operator.cluster import Cluster, Refused
+from umbel.k8s.operator.api_errors import Refused
+from umbel.k8s.operator.cluster import Cluster
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.world import Raw
 

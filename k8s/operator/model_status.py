@@ -10,7 +10,7 @@ from umbel.k8s.operator.messages import findings_text, tidy
 from umbel.k8s.operator.reading import chosen_runtime
 
 if TYPE_CHECKING:
-    from umbel.k8s.operator.service_plan import Candidate
+    from umbel.k8s.operator.candidate import Candidate
     from umbel.k8s.operator.service_status import View
 
 _RUNTIME_REASONS = ("RuntimeNotRecognized", "RuntimeDisabled", "NoSupportingRuntime")

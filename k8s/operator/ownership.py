@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umbel.k8s.operator.cluster import Refused
+from umbel.k8s.operator.api_errors import Refused
 from umbel.k8s.operator.kinds import Kind
 from umbel.k8s.operator.world import Raw
 

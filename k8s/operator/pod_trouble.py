@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from umbel.k8s.operator import kinds
-from umbel.k8s.operator.cluster import Cluster, Refused
+from umbel.k8s.operator.api_errors import Refused
+from umbel.k8s.operator.cluster import Cluster
 from umbel.k8s.operator.world import Raw
 
 log = logging.getLogger("umbel.operator")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from umbel.graph.findings import has_errors
+from umbel.graph.findings import Finding, has_errors
 from umbel.k8s.operator import service_status
-from umbel.k8s.operator.compiling import Compiled, application, compiled, document, front
+from umbel.k8s.operator.candidate import Candidate
+from umbel.k8s.operator.compiling import application, compiled, document, front
 from umbel.k8s.operator.container_states import behind
 from umbel.k8s.operator.containers import (
     RevisionContainers,
@@ -35,7 +35,6 @@ from umbel.k8s.operator.shared_ray import plain_variables
 from umbel.k8s.operator.world import (
     Key,
     Raw,
-    ServeApplication,
     World,
     is_going,
     is_stopped,
@@ -43,27 +42,6 @@ from umbel.k8s.operator.world import (
 )
 
 TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
-
-
-@dataclass
-class Candidate:
-    """One revision or variant on its way to an application."""
-
-    name: str
-    content: Raw
-    compiled: Compiled
-    config: Mapping[str, Any] | None
-    """The application without route; what is deployed already, where it no longer compiles."""
-
-    app: ServeApplication | None = field(default=None)
-    """As it is with its containers."""
-
-    containers: RevisionContainers = field(default_factory=RevisionContainers)
-
-    @property
-    def runs(self) -> bool:
-        """True once the application answers."""
-        return self.app is not None and self.app.runs
 
 
 def plan_service(world: World, raw: Raw, settings: OperatorSettings) -> Outcome:
@@ -109,12 +87,7 @@ class _ServicePlan:
     ) -> Outcome:
         revisions, variants = self._candidates(rollout)
         everything = {**revisions, **variants}
-        whole = compiled(self.key, [bare(self.raw), *self._common()], self.route)
-        named = missing(self.world, self.key.namespace, self.raw.get("spec") or {})
-        spec = everything[rollout.latest.name].containers.left_to_ray(self.raw.get("spec") or {})
-        on_ray = {**self.raw, "spec": spec}
-        shared = findings_on_shared_ray(self.world, on_ray, self.models, self.settings)
-        findings = (*whole.findings, *named, *shared)
+        findings = self._findings(everything[rollout.latest.name].containers)
         shares = self._shares(rollout, revisions, variants)
         configs = [c.config for c in everything.values() if c.config is not None]
         target = None if has_errors(findings) else self._target(shares, everything)
@@ -146,6 +119,14 @@ class _ServicePlan:
             containers=self._containers(everything, shares, may_start=target is not None),
             containers_called=still_called(self.world, self.key, self.all.values()),
         )
+
+    def _findings(self, containers: RevisionContainers) -> tuple[Finding, ...]:
+        spec = self.raw.get("spec") or {}
+        whole = compiled(self.key, [bare(self.raw), *self._common()], self.route)
+        named = missing(self.world, self.key.namespace, spec)
+        on_ray = {**self.raw, "spec": containers.left_to_ray(spec)}
+        shared = findings_on_shared_ray(self.world, on_ray, self.models, self.settings)
+        return (*whole.findings, *named, *shared)
 
     def _in_containers(self, candidates: Mapping[str, Candidate]) -> bool:
         return any(one.containers.components for one in candidates.values())

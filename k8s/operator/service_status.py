@@ -17,7 +17,7 @@ from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.world import Key, Raw, ServeApplication, World, noted
 
 if TYPE_CHECKING:
-    from umbel.k8s.operator.service_plan import Candidate
+    from umbel.k8s.operator.candidate import Candidate
 
 _MODES = {"RawDeployment": "Standard", "Serverless": "Knative"}
 

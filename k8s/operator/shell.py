@@ -21,7 +21,7 @@ from umbel.graph.errors import UmbelError
 from umbel.k8s.manifests import RenderOptions
 from umbel.k8s.manifests.containers import MANAGED
 from umbel.k8s.operator import kinds
-from umbel.k8s.operator.cluster import Cluster, sign_in
+from umbel.k8s.operator.cluster import Cluster
 from umbel.k8s.operator.container_objects import ContainerObjects
 from umbel.k8s.operator.executor import Executor
 from umbel.k8s.operator.kuberay import KubeRay
@@ -29,6 +29,7 @@ from umbel.k8s.operator.lease import Leadership
 from umbel.k8s.operator.loop import ReconcileLoop
 from umbel.k8s.operator.ray_serve import RayServe
 from umbel.k8s.operator.settings import OperatorSettings
+from umbel.k8s.operator.signing_in import sign_in
 from umbel.k8s.operator.snapshot import CONFIG, Observer
 from umbel.k8s.operator.target import Serving
 
@@ -57,18 +58,13 @@ async def run(
     """Run until SIGTERM or SIGINT. ``liveness``: URL to answer at, as
     ``http://0.0.0.0:8080/healthz``. ``webhooks``: serve the admission webhooks, too."""
     identity = f"{socket.gethostname()}_{os.getpid()}"
-    where = ", ".join(settings.namespaces) or "all namespaces"
-    what = f"Ray at {settings.dashboard_url}" if settings.target == "ray" else "KubeRay"
-    log.info("looking after %s with %s", where, what)
+    _greet(settings)
     async with Cluster() as cluster:
         leadership = Leadership(cluster, settings, identity)
         serving: Serving = RayServe(settings, ray_token, ray_token_file)
         if settings.target == "kuberay":
             serving = KubeRay(cluster, settings, options or RenderOptions())
-        containers = ContainerObjects(cluster, settings)
-        executor = Executor(cluster, serving, containers)
-        observer = Observer(cluster, serving, settings, containers)
-        loop = ReconcileLoop(observer, executor, leadership, settings)
+        loop = _loop(cluster, serving, leadership, settings)
         stop = asyncio.Event()
         work = [
             asyncio.create_task(loop.run(), name="reconcile loop"),
@@ -91,6 +87,21 @@ async def run(
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
             await asyncio.gather(leadership.release(), return_exceptions=True)
+
+
+def _loop(
+    cluster: Cluster, serving: Serving, leadership: Leadership, settings: OperatorSettings
+) -> ReconcileLoop:
+    containers = ContainerObjects(cluster, settings)
+    executor = Executor(cluster, serving, containers)
+    observer = Observer(cluster, serving, settings, containers)
+    return ReconcileLoop(observer, executor, leadership, settings)
+
+
+def _greet(settings: OperatorSettings) -> None:
+    where = ", ".join(settings.namespaces) or "all namespaces"
+    what = f"Ray at {settings.dashboard_url}" if settings.target == "ray" else "KubeRay"
+    log.info("looking after %s with %s", where, what)
 
 
 async def _follow_config(settings: OperatorSettings, loop: ReconcileLoop) -> None:

@@ -112,7 +112,7 @@ CODES: dict[str, str] = {
     "UMB-K714": "A resource runs code of its own on a shared Ray cluster where it may not.",
     "UMB-K715": "A resource asks for more replicas than it may have on a shared Ray cluster.",
     "UMB-K713": "A resource of a cluster is larger than what is read of one.",
-    "UMB-K712": "Ray's dashboard shows the values of Secrets: the operator has no key to seal them.",
+    "UMB-K712": "Ray's dashboard shows Secrets' values: the operator has no key to seal them.",
     "UMB-K710": "In a cluster, umbel has no use for this field: the resource is served without it.",
 }
 """Code → what it means, for the documentation."""

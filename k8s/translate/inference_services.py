@@ -6,22 +6,18 @@ on whole payloads, as in KServe, and calls the model's graph in the same process
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from umbel.graph.findings import Finding, Place
+from umbel.graph.findings import Finding
 from umbel.graph.implementations import Implementation, ModelFile, PythonClass
 from umbel.graph.ir import Graph, Interface, Node, NodeKind
-from umbel.graph.options import Fuse, NodeOptions, Resources, Scale
-from umbel.graph.placement import Placement
+from umbel.graph.options import NodeOptions
 from umbel.graph.router_steps import Predict
 from umbel.graph.steps import Call, GraphName, Input, NodeName, Step, StepId
 from umbel.graph.value_types import Port, Signature
 from umbel.k8s.resources import Loaded
 from umbel.k8s.resources.component import Component
 from umbel.k8s.resources.container import Container
-from umbel.k8s.resources.deployment_mode import deployment_mode
 from umbel.k8s.resources.inference_service import Transformer
 from umbel.k8s.resources.predictor import Model, Predictor
 from umbel.k8s.resources.service_rules import implementations
@@ -40,12 +36,11 @@ from umbel.k8s.translate.model_arguments import model_arguments
 from umbel.k8s.translate.model_files import model_location, model_settings
 from umbel.k8s.translate.names import Names, Service, model_name
 from umbel.k8s.translate.payload_logging import payload_logs
-from umbel.k8s.translate.placing import limits_of, placed, together
+from umbel.k8s.translate.placing import limits_of, together
 from umbel.k8s.translate.python_classes import class_reference, constructor_arguments
-from umbel.k8s.translate.scaling import batch_of, scale_of
+from umbel.k8s.translate.scaling import batch_of
+from umbel.k8s.translate.service_declarations import ServiceDeclarations
 from umbel.nodes.model_formats import FORMATS
-
-FUSE = "umbel.dev/fuse"
 
 MODEL_SIGNATURE = Signature((Port("x"),), (Port("output"),))
 
@@ -60,13 +55,13 @@ def translate_service(
     return maker.graphs(), maker.findings
 
 
-class _Maker:
+class _Maker(ServiceDeclarations):
     """One InferenceService on its way to becoming graphs."""
 
     def __init__(self, service: Service, name: GraphName, containers: dict[str, str]) -> None:
         """``containers``: the URLs of the components that are containers."""
-        self.service, self.name, self.containers = service, name, containers
-        self.findings: list[Finding] = []
+        super().__init__(service, containers)
+        self.name = name
         self.model_name = model_name(service)
 
     def graphs(self) -> tuple[Graph, ...]:
@@ -263,28 +258,6 @@ class _Maker:
             )
         return Node(NodeName(name), kind, code, signature, options, self._place(kind))
 
-    def _placed(
-        self, component: NodeKind, container: Container | None
-    ) -> tuple[Resources, Placement]:
-        def warn(code: str, path: tuple[str, ...], message: str, fix: str) -> None:
-            where = ("metadata", *path) if path[0] == "annotations" else ("spec", component, *path)
-            self._warn(code, where, message, fix)
-
-        declared: Component = getattr(self.service.spec, component)
-        return placed(declared, container, self.service.annotations, warn)
-
-    def _fuse(self) -> Fuse:
-        asked = str(self.service.annotations.get(FUSE, "auto"))
-        choices: dict[str, Fuse] = {"auto": "auto", "always": "always", "never": "never"}
-        if asked not in choices:
-            self._warn(
-                "UMB-K513",
-                ("metadata", "annotations", FUSE),
-                f"{FUSE} is {asked!r}, not auto, always or never",
-                f"{FUSE}: auto",
-            )
-        return choices.get(asked, "auto")
-
     def _graph(
         self,
         name: GraphName,
@@ -305,35 +278,6 @@ class _Maker:
             settings=self._settings(component),
             place=self._place(""),
         )
-
-    def _settings(self, component: Component) -> dict[str, object]:
-        """What the component asks of its replicas. One that is a container has them itself: the
-        graph in front of it grows with them and keeps one."""
-        settings: dict[str, object] = {"kserve": True}
-        if component.timeout:
-            settings["timeout_s"] = float(component.timeout)
-        outside = any(getattr(self.service.spec, name) is component for name in self.containers)
-        scale = scale_of(component, self._annotations(component))
-        if scale is not None:
-            settings["scale"] = Scale(1, max(1, scale.ceiling)) if outside else scale
-        if component.container_concurrency and not outside:
-            settings["max_concurrency"] = component.container_concurrency
-        return settings
-
-    def _annotations(self, component: Component) -> Mapping[str, str]:
-        """What Knative would be told. In the mode Standard there is none, in KServe either."""
-        if deployment_mode(self.service) == "Standard":
-            return {}
-        return {**self.service.annotations, **component.annotations}
-
-    def _folder(self) -> str:
-        return str(Path(self.service.place("spec").file).resolve().parent)
-
-    def _place(self, component: str) -> Place:
-        return self.service.place(*(("spec", component) if component else ("spec",)))
-
-    def _warn(self, code: str, path: tuple[str, ...], message: str, fix: str) -> None:
-        self.findings.append(self.service.finding("warning", code, path, message, fix))
 
 
 def _speaks_grpc_only(predictor: Predictor) -> bool:

@@ -74,5 +74,6 @@ def test_its_errors(client: Client) -> None:
     assert failed.status == 500
     assert b"secret" not in failed.body
     *_, last = events(client.port, path, {"instances": ["a", "bad"]})
-    assert set(last.data) == {"error"}
+    assert set(last.data) == {"error", "status"}
+    assert last.data["status"] == 500
     assert "secret" not in last.data["error"]

@@ -22,7 +22,8 @@ from serve_api import ServeApi
 from umbel.graph.errors import UmbelError
 from umbel.k8s.manifests import RenderOptions
 from umbel.k8s.operator import snapshot
-from umbel.k8s.operator.cluster import Cluster, ClusterUnavailable, _read
+from umbel.k8s.operator.api_errors import ClusterUnavailable, read_answer
+from umbel.k8s.operator.cluster import Cluster
 from umbel.k8s.operator.container_objects import ContainerObjects
 from umbel.k8s.operator.executor import Executor
 from umbel.k8s.operator.kuberay import KubeRay
@@ -109,7 +110,7 @@ class SteppedCluster(Cluster):
             reply = _status(error)
         if fault == "after":
             raise ClusterUnavailable(f"{method} {path}: a fault after it was done")
-        return _read(method, path, reply.status, reply.text)
+        return read_answer(method, path, reply.status, reply.text)
 
 
 class SteppedServe(RayServe):

@@ -122,28 +122,21 @@ def _part(
     )
     theirs = chosen.runtime.pod if chosen.runtime else {}
     host = host_of(owner.name, name)
-    part = Part(
-        owner,
-        name,
-        host,
-        host,
-        pod,
-        spec,
-        {
-            **(theirs.get("labels") or {}),
-            **owner.labels,
-            **(spec.get("labels") or {}),
-            workload_objects.SERVICE_LABEL: owner.name,
-            "component": name,
-        },
-        {
-            key: str(value)
-            for notes in (theirs.get("annotations"), owner.annotations, spec.get("annotations"))
-            for key, value in (notes or {}).items()
-            if not key.startswith(_NOT_THE_PODS)
-        },
-    )
+    own = {workload_objects.SERVICE_LABEL: owner.name, "component": name}
+    labels = {**(theirs.get("labels") or {}), **owner.labels, **(spec.get("labels") or {}), **own}
+    notes = _annotations(theirs.get("annotations"), owner.annotations, spec.get("annotations"))
+    part = Part(owner, name, host, host, pod, spec, labels, notes)
     return replace(part, name=_name(part, site))
+
+
+def _annotations(*given: Mapping[str, Any] | None) -> dict[str, str]:
+    """A pod's, the later ones first."""
+    return {
+        key: str(value)
+        for notes in given
+        for key, value in (notes or {}).items()
+        if not key.startswith(_NOT_THE_PODS)
+    }
 
 
 def _name(part: Part, site: ContainerSite) -> str:

@@ -10,7 +10,8 @@ import yaml
 from aiohttp import web
 
 from umbel.k8s.operator import kinds
-from umbel.k8s.operator.cluster import Cluster, ClusterUnavailable
+from umbel.k8s.operator.api_errors import ClusterUnavailable
+from umbel.k8s.operator.cluster import Cluster
 
 
 @pytest.fixture()

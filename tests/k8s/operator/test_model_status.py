@@ -10,11 +10,11 @@ import pytest
 from fake_cluster import service
 from umbel.graph.findings import Finding, Place
 from umbel.k8s.crds.status_schema import STATUS
+from umbel.k8s.operator.candidate import Candidate
 from umbel.k8s.operator.compiling import Compiled
 from umbel.k8s.operator.model_status import model_status, variant_status
 from umbel.k8s.operator.revisions import Revision
 from umbel.k8s.operator.rollout import Rollout
-from umbel.k8s.operator.service_plan import Candidate
 from umbel.k8s.operator.service_status import View
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.world import Key, Owner, ServeApplication, World

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from umbel.k8s.operator import cluster as module
+from umbel.k8s.operator import signing_in
 from umbel.k8s.operator.cluster import Cluster
 
 
@@ -38,7 +39,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     def sign_in() -> kopf.ConnectionInfo:
         return kopf.ConnectionInfo(server=f"http://127.0.0.1:{port}", token=str(next(numbers)))
 
-    monkeypatch.setattr(module, "sign_in", sign_in)
+    monkeypatch.setattr(signing_in, "sign_in", sign_in)
     yield seen
     await runner.cleanup()
 
