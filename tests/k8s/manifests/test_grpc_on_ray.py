@@ -205,7 +205,8 @@ def test_a_change_fails_no_call(cluster: Cluster, configs: dict[str, Any]) -> No
 
 
 def test_a_canary_gets_its_share_and_is_promoted(cluster: Cluster, configs: dict[str, Any]) -> None:
-    """What the operator puts into ``serveConfigV2`` while a service's traffic is divided."""
+    """What the operator puts into ``serveConfigV2`` while a service's traffic is divided: what
+    is to answer runs first, and then gets the route."""
     made = [owned(configs[name], name) for name in ("as_is", "other")]
     stable, canary = made
     shares = {stable["name"]: 80, canary["name"]: 20}
@@ -214,6 +215,9 @@ def test_a_canary_gets_its_share_and_is_promoted(cluster: Cluster, configs: dict
     cluster.put({**whole, "applications": [{**stable, "route_prefix": "/"}]})
     with Calls(cluster.grpc) as calls:
         time.sleep(1)
+        cluster.put(
+            {**whole, "applications": [{**stable, "route_prefix": "/"}, canary, unrouted(divided)]}
+        )
         cluster.put({**whole, "applications": [stable, canary, divided]})
         time.sleep(3)
         calls.answers.clear()
