@@ -109,13 +109,17 @@ class Endpoint:
                 if part is not self:
                     return await part.handle(below)
                 request = below
-            request = await plain_request(request)
+            request = await self._decoded(request)
             reply = await self._route(request)
         except Exception as error:
             reply = self._failed(error, request)
         if self._log is not None:
             self._log.note(request, reply)
         return reply
+
+    async def _decoded(self, request: WireRequest) -> WireRequest:
+        """The request as the graph reads it: with a plain body."""
+        return await plain_request(request)
 
     async def close(self) -> None:
         """Let go of what the endpoint holds, once nothing is answered any more."""

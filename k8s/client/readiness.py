@@ -40,16 +40,17 @@ def wait(
     Raises ``NotReadyInTime`` with the conditions; what ``read`` raises goes through, but for an
     API server that is away for a while.
     """
-    end, before, problem = time.monotonic() + timeout_s, "", "it was never read"
+    end, problem = time.monotonic() + timeout_s, "it was never read"
+    before: tuple[str, tuple[str, ...]] | None = None
     while True:
         try:
             raw = read()
-            problem = conditions(raw)
-            if told and problem != before:
+            problem, cells = conditions(raw), row(raw)
+            if told and (problem, cells) != before:
                 log.info("%s: %s", what, problem.replace("\n", ";"))
-                sys.stdout.write(("" if before else _row(_TITLES)) + _row(row(raw)))
+                sys.stdout.write(("" if before else _row(_TITLES)) + _row(cells))
                 sys.stdout.flush()
-            before = problem
+            before = problem, cells
             if is_ready(raw, generation):
                 return raw
         except ClusterUnreachable as error:

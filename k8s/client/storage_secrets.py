@@ -95,7 +95,7 @@ def _s3(text: str, path: Path, options: Mapping[str, str | bool | None]) -> Secr
     except configparser.Error:
         # Without the cause: its text has lines of the file.
         raise DeclarationError(f"{path}: not an AWS credentials file") from None
-    values = {"awsAccessKeyID": key, "awsSecretAccessKey": secret}
+    values = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
     if section.get("aws_session_token"):
         values["AWS_SESSION_TOKEN"] = section["aws_session_token"]
     notes = {
