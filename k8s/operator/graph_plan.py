@@ -237,6 +237,8 @@ class _GraphPlan:
         }
         if self._answers() and not stopped:
             found["url"] = self.settings.url(self.key.namespace, self.key.name)
+        elif before.get("url") and not self.world.reachable and not stopped:
+            found["url"] = before["url"]
         return found
 
     def _answers(self) -> bool:

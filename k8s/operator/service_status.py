@@ -123,6 +123,8 @@ def status(view: View) -> dict[str, Any]:
     if view.answers:
         url = view.settings.url(*Key.of(view.raw)[1:])
         found |= {"url": url, "address": {"url": url}}
+    if not view.world.reachable:  # nobody knows better than the status of before
+        found |= {key: before[key] for key in ("url", "address", "components") if key in before}
     if view.variants:
         found["canaryStatuses"] = [
             {

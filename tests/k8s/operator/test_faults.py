@@ -140,6 +140,11 @@ async def test_the_api_server_and_ray_go_away(cluster: FakeCluster) -> None:
     await cluster.until(
         lambda: cluster.condition("InferenceService", "three").get("reason") == "ServeUnreachable"
     )
+    await cluster.until(
+        lambda: cluster.condition("InferenceService", "one").get("reason") == "ServeUnreachable"
+    )
+    status = cluster.get("InferenceService", "one")["status"]
+    assert status["url"] == status["address"]["url"] == status["components"]["predictor"]["url"]
     await cluster.serve.start()
     await cluster.until(lambda: cluster.is_ready("InferenceService", "three"), "Ray is back")
     cluster.serve.applications.clear()  # a new Ray cluster: it knows nothing
