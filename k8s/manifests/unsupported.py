@@ -17,6 +17,8 @@ from umbel.k8s.translate.scaling import KNATIVE
 
 CODE = "UMB-K710"
 
+_FOR_ALL = "the predictor's counts for the whole service"
+
 _SERVED = ("InferenceService", "InferenceGraph", "TrainedModel")
 
 
@@ -75,14 +77,23 @@ def _in_shared_pods(spec: Any, containers: Collection[str]) -> Iterator[tuple[Pa
     if not isinstance(spec, Mapping) or not spec.get("predictor"):
         return
     for name in HELPERS:
-        given = spec.get(name) if name not in containers else None
+        given = spec.get(name)
         for field in given if isinstance(given, Mapping) else ():
             support = support_of("PodSpec", field)
             ours = support is not None and support.level == "same"
-            if ours and field not in ADDED | CARRIED:
+            if field == "canaryTrafficPercent":
+                yield ("spec", name, field), _FOR_ALL
+            elif name in containers:
+                continue
+            elif ours and field not in ADDED | CARRIED:
                 yield ("spec", name, field), WORDS
-            elif field in ("batcher", "canaryTrafficPercent"):
-                yield ("spec", name, field), "the predictor's counts for the whole service"
+            elif field == "batcher":
+                yield ("spec", name, field), _FOR_ALL
+            elif field == "storageUris":
+                yield (
+                    ("spec", name, field),
+                    "files are fetched for models and containers only",
+                )
 
 
 def _unused(value: Any, type_name: str, path: Path) -> Iterator[tuple[Path, str]]:
