@@ -56,7 +56,9 @@ async def run(
     webhooks: HostingOptions | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT. ``liveness``: URL to answer at, as
-    ``http://0.0.0.0:8080/healthz``. ``webhooks``: serve the admission webhooks, too."""
+    ``http://0.0.0.0:8080/healthz``. ``webhooks``: serve the admission webhooks, too. Raises
+    ``ClusterUnavailable`` at once where nothing says which cluster it is."""
+    sign_in()
     identity = f"{socket.gethostname()}_{os.getpid()}"
     _greet(settings)
     async with Cluster() as cluster:

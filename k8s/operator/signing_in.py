@@ -23,7 +23,7 @@ def sign_in() -> kopf.ConnectionInfo:
     for way in (kopf.login_with_service_account, kopf.login_with_kubeconfig):
         try:
             found = way(logger=log, settings=settings)
-        except kopf.LoginError as error:
+        except (kopf.LoginError, OSError) as error:
             raise ClusterUnavailable(f"cannot sign in to Kubernetes: {error}") from error
         if found is not None:
             return found

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,23 @@ def test_install_for_a_ray_needs_its_address(capsys: pytest.CaptureFixture[str])
     assert "--dashboard-url" in capsys.readouterr().err
     assert main(["k8s", "render", str(MANIFESTS), "--redis-secret", "r"]) == 1
     assert "--redis HOST:PORT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [("/nowhere", "No such file or directory: '/nowhere'"), ("", "set KUBECONFIG")],
+)
+def test_an_operator_without_a_cluster_ends_at_once(
+    config: str, words: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "umbel", "k8s", "operator"],
+        env={**os.environ, "KUBECONFIG": config, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
