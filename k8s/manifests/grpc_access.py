@@ -8,6 +8,9 @@ KServe's name for such a port.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from umbel.k8s.manifests.pods import GRPC_PORT
 from umbel.k8s.manifests.ray_services import metadata
 from umbel.k8s.manifests.workloads import Object, Workload, short_name
@@ -24,6 +27,16 @@ SERVING = {"ray.io/serve": "true"}
 WORKER = {"ray.io/node-type": "worker"}
 """Where workers always run, the head is left out: that of a new cluster has the label above
 before it has the graph, while a worker is ready only once there is a replica."""
+
+
+def asking_for(spec: Any, version: str) -> list[str]:
+    """The model blocks of a predictor that ask for this ``protocolVersion``."""
+    predictor = spec.get("predictor") if isinstance(spec, Mapping) else None
+    return [
+        name
+        for name, block in (predictor.items() if isinstance(predictor, Mapping) else ())
+        if isinstance(block, Mapping) and block.get("protocolVersion") == version
+    ]
 
 
 def grpc_name(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from umbel.k8s.manifests.options import ClusterOptions
+from umbel.k8s.manifests.owner_references import owner_reference
 from umbel.k8s.manifests.pods import (
     CONTAINER_SECURITY,
     SERVE_PORT,
@@ -64,16 +65,8 @@ def metadata(workload: Workload, name: str) -> Object:
     """Metadata of an object that goes when its resource goes."""
     data: Object = {"name": name, "namespace": workload.namespace, "labels": labels_of(workload)}
     if workload.uid:
-        data["ownerReferences"] = [
-            {
-                "apiVersion": workload.api_version,
-                "kind": workload.kind,
-                "name": workload.name,
-                "uid": workload.uid,
-                "controller": True,
-                "blockOwnerDeletion": True,
-            }
-        ]
+        owner = (workload.api_version, workload.kind, workload.name, workload.uid)
+        data["ownerReferences"] = [owner_reference(*owner)]
     return data
 
 

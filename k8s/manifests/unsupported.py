@@ -9,6 +9,7 @@ from umbel.graph.findings import Finding
 from umbel.graph.yaml_paths import Path, path_text
 from umbel.k8s.manifests.containers.remaining import has_it, left_out_of_containers
 from umbel.k8s.manifests.field_support import ANNOTATIONS, NO_GRPC_V1, support_of
+from umbel.k8s.manifests.grpc_access import asking_for
 from umbel.k8s.manifests.shared_pods import ADDED, CARRIED, HELPERS, WORDS
 from umbel.k8s.resources import Loaded, Resource
 from umbel.k8s.resources.field_types import fields_of
@@ -66,10 +67,8 @@ def _annotations(resource: Resource[Any]) -> Iterator[tuple[Path, str]]:
 
 def _grpc(spec: Any) -> Iterator[tuple[Path, str]]:
     """Model blocks that ask for the one protocol that no model speaks."""
-    predictor = spec.get("predictor") if isinstance(spec, Mapping) else None
-    for name, block in predictor.items() if isinstance(predictor, Mapping) else ():
-        if isinstance(block, Mapping) and block.get("protocolVersion") == "grpc-v1":
-            yield ("spec", "predictor", name, "protocolVersion"), NO_GRPC_V1
+    for name in asking_for(spec, "grpc-v1"):
+        yield ("spec", "predictor", name, "protocolVersion"), NO_GRPC_V1
 
 
 def _in_shared_pods(spec: Any, containers: Collection[str]) -> Iterator[tuple[Path, str]]:

@@ -30,6 +30,11 @@ def true_or(type_: str, reached: bool, reason: str, message: str = "") -> Condit
     return Condition(type_, "True") if reached else Condition(type_, "Unknown", reason, message)
 
 
+def unreachable(type_: str) -> Condition:
+    """Unknown while Serve's state cannot be read."""
+    return Condition(type_, "Unknown", "ServeUnreachable", "Ray's dashboard cannot be reached")
+
+
 def summary(conditions: Iterable[Condition], type_: str = "Ready") -> Condition:
     """True if all are; else the first false one, else the first unknown one."""
     given = list(conditions)

@@ -19,7 +19,7 @@ from umbel.k8s.manifests.containers import (
 from umbel.k8s.manifests.containers.remaining import for_the_ray_cluster
 from umbel.k8s.operator.container_states import ABSENT, ContainerState
 from umbel.k8s.operator.reading import bare, loaded
-from umbel.k8s.operator.revisions import owner_reference
+from umbel.k8s.operator.revisions import owned_by
 from umbel.k8s.operator.settings import OperatorSettings
 from umbel.k8s.operator.world import Key, Raw, ServeApplication, World, noted
 
@@ -68,7 +68,7 @@ def containers_of(
 ) -> RevisionContainers:
     """The containers of the revision with this content."""
     key, site = Key.of(raw), site_of(settings)
-    near = loaded(_document(raw, content), *_near(world, key.namespace))
+    near = loaded(_document(raw, content), *world.beside(key.namespace))
     service = next((one for one in near.inference_services if one.name == key.name), None)
     if service is None:
         return RevisionContainers()
@@ -109,7 +109,7 @@ def wanted_objects(
 def still_called(world: World, key: Key, observed: Iterable[ServeApplication]) -> frozenset[str]:
     """The Deployments that an application calls which is not gone yet."""
     names = [name for namespace, name in world.containers if namespace == key.namespace]
-    if not world.reachable:  # nobody knows what is called
+    if not names or not world.reachable:  # nobody knows what is called
         return frozenset(names)
     texts = [json.dumps(app.config, sort_keys=True, default=str) for app in observed]
     return frozenset(name for name in names if any(name in text for text in texts))
@@ -124,14 +124,6 @@ def _document(raw: Raw, content: Raw) -> Raw:
     return {**plain, "metadata": metadata, "spec": content.get("spec") or {}}
 
 
-def _near(world: World, namespace: str) -> list[Raw]:
-    return [
-        *(one for (where, _), one in world.accounts.items() if where == namespace),
-        *(one for (where, _), one in world.secrets.items() if where == namespace),
-        *(r for r in world.runtimes if r["metadata"].get("namespace", "") in ("", namespace)),
-    ]
-
-
 def _url(one: ContainerComponent, key: Key, settings: OperatorSettings) -> str:
     if not settings.container_url:
         return one.url
@@ -142,5 +134,5 @@ def _url(one: ContainerComponent, key: Key, settings: OperatorSettings) -> str:
 
 def _owned(made: Raw, raw: Raw) -> Raw:
     whole = copy.deepcopy(dict(made))
-    whole["metadata"]["ownerReferences"] = [owner_reference(raw)]
+    whole["metadata"]["ownerReferences"] = owned_by(raw)
     return whole

@@ -47,9 +47,9 @@ class Executor:
         before, self._now, self._down = self.writes, world.now, None
         failed = await self._each(desired.outcomes, self._prepare)
         usable = desired.leaving(failed, world)
-        if self._containers is not None:
-            self.writes += await self._containers.make_so(usable.outcomes)
         try:
+            if self._containers is not None:
+                self.writes += await self._containers.make_so(usable.outcomes)
             self.writes += await self._serving.make_so(world, usable)
         except Overtaken as error:
             log.info("%s: looking again", error)

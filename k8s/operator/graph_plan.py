@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from umbel.k8s.operator.compiling import Compiled, application, compiled, document
-from umbel.k8s.operator.conditions import Condition, merged, warned
+from umbel.k8s.operator.conditions import Condition, merged, unreachable, warned
+from umbel.k8s.operator.container_states import REFUSED
 from umbel.k8s.operator.messages import findings_text, tidy
 from umbel.k8s.operator.outcome import Notice, Outcome, readiness_notices
 from umbel.k8s.operator.reading import bare, loaded
@@ -130,12 +131,13 @@ class _GraphPlan:
             extended = {**noted(self.raw), SERVICE_URLS: urls}
             own = {**own, "metadata": {**own["metadata"], "annotations": extended}}  # type: ignore[dict-item]
         config = () if self.world.config is None else (self.world.config,)
-        documents = [own, *members.documents, *self._runtimes(), *map(bare, config)]
+        documents = [
+            own,
+            *members.documents,
+            *self.world.runtimes_near(self.key.namespace),
+            *map(bare, config),
+        ]
         return compiled(self.key, documents, self.route, self.variables.of_application())
-
-    def _runtimes(self) -> list[Raw]:
-        near = ("", self.key.namespace)
-        return [r for r in self.world.runtimes if r["metadata"].get("namespace", "") in near]
 
     def _application(self, made: Compiled) -> dict[str, Any] | None:
         if made.config is None:
@@ -196,8 +198,7 @@ class _GraphPlan:
         self, members: _Members, made: Compiled, target: Mapping[str, Any] | None
     ) -> Condition:
         if not self.world.reachable:
-            text = "Ray's dashboard cannot be reached"
-            return Condition("Ready", "Unknown", "ServeUnreachable", text)
+            return unreachable("Ready")
         if members.missing:
             return Condition("Ready", "False", "ServicesNotReady", "; ".join(members.missing))
         if target is None:
@@ -205,7 +206,7 @@ class _GraphPlan:
         app = self.observed.get(str(target["name"]))
         holder = holder_of(self.observed, self.route)
         if app is not None and app.failed:
-            reason = "ObjectsRefused" if app.status == "REFUSED" else "DeployFailed"
+            reason = REFUSED if app.status == "REFUSED" else "DeployFailed"
             return Condition("Ready", "False", app.reason or reason, tidy(app.message))
         if app is None or not app.runs:
             why = (app.reason if app is not None else "") or "Deploying"

@@ -7,11 +7,10 @@ The operator deploys it like any other of its applications, and only where it wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from umbel.graph.findings import Finding, Place
-from umbel.k8s.manifests.grpc_access import SERVICE_PORT, grpc_name
+from umbel.k8s.manifests.grpc_access import SERVICE_PORT, asking_for, grpc_name
 from umbel.k8s.operator.compiling import BUILDER
 from umbel.k8s.operator.revisions import digest_of
 from umbel.k8s.operator.settings import OperatorSettings
@@ -54,14 +53,7 @@ def grpc_url(settings: OperatorSettings, key: Key) -> str:
 
 def no_front(settings: OperatorSettings, raw: Raw) -> list[Finding]:
     """A warning for a model that asks for gRPC where the operator has none."""
-    predictor = (raw.get("spec") or {}).get("predictor")
-    if settings.grpc_port is not None or not isinstance(predictor, Mapping):
-        return []
-    asking = [
-        name
-        for name, block in predictor.items()
-        if isinstance(block, Mapping) and block.get("protocolVersion") == "grpc-v2"
-    ]
+    asking = () if settings.grpc_port is not None else asking_for(raw.get("spec"), "grpc-v2")
     return [
         Finding(
             "warning",

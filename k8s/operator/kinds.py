@@ -43,17 +43,20 @@ SECRET = Kind("Secret", "", "v1", "secrets")
 ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts")
 EVENT = Kind("Event", "", "v1", "events")
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
+K8S_SERVICE = Kind("Service", "", "v1", "services")
+NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
+DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets")
 POD = Kind("Pod", "", "v1", "pods")
 RAY_SERVICE = Kind("RayService", "ray.io", "v1", "rayservices")
 
 MADE = (
     ACCOUNT,
-    Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
-    Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
+    NETWORK_POLICY,
+    DISRUPTION_BUDGET,
     RAY_SERVICE,
     Kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes"),
     Kind("Ingress", "networking.k8s.io", "v1", "ingresses"),
-    Kind("Service", "", "v1", "services"),
+    K8S_SERVICE,
     Kind("ServiceMonitor", "monitoring.coreos.com", "v1", "servicemonitors"),
 )
 """What a resource comes to with KubeRay."""
@@ -61,10 +64,10 @@ MADE = (
 DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments")
 
 CONTAINERS = (
-    Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
-    Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
+    NETWORK_POLICY,
+    DISRUPTION_BUDGET,
     DEPLOYMENT,
-    Kind("Service", "", "v1", "services"),
+    K8S_SERVICE,
     Kind("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
 )
 """What a component comes to that is a container."""

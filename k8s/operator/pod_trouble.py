@@ -1,4 +1,4 @@
-"""Why a Ray cluster's pods do not come up: in Kubernetes' own words.
+"""Why pods do not come up: in Kubernetes' own words.
 
 KubeRay tells that a Ray cluster is not ready, not that its image cannot be pulled or that no node
 is large enough. The pods tell.
@@ -26,7 +26,6 @@ _SAME = {"ErrImagePull": "ImagePullBackOff"}
 
 _STARTING = ("ContainerCreating", "PodInitializing", "")
 
-
 _DENIED_S = 300.0
 """How long pods are not asked for again where that is refused."""
 
@@ -39,25 +38,27 @@ class Trouble(NamedTuple):
 
 
 class PodReader:
-    """Asks the API server for the pods of Ray clusters."""
+    """Asks the API server for the pods that have a label, as those of Ray clusters."""
 
-    def __init__(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
-        self._cluster, self._namespaces, self._after = cluster, namespaces, 0.0
+    def __init__(self, cluster: Cluster, namespaces: tuple[str, ...], label: str) -> None:
+        self._cluster, self._namespaces, self._label = cluster, namespaces, label
+        self._after = 0.0
 
     async def troubles(self) -> Mapping[tuple[str, str], Trouble]:
-        """By namespace and name of the Ray cluster. Nothing, where the rights are those of an
+        """By namespace and the label's value. Nothing, where the rights are those of an
         older installation."""
         if time.monotonic() < self._after:
             return {}
         try:
-            return troubles(await self._cluster.listing(kinds.POD, self._namespaces, CLUSTER))
+            pods = await self._cluster.listing(kinds.POD, self._namespaces, self._label)
         except Refused as error:
             log.warning("why pods do not start is not told: %s", error)
             self._after = time.monotonic() + _DENIED_S
             return {}
+        return troubles(pods, self._label)
 
 
-def troubles(pods: Iterable[Raw], label: str = CLUSTER) -> dict[tuple[str, str], Trouble]:
+def troubles(pods: Iterable[Raw], label: str) -> dict[tuple[str, str], Trouble]:
     """For each value of a label, as each Ray cluster, by namespace and value, the first thing
     that holds its pods up."""
     found: dict[tuple[str, str], Trouble] = {}

@@ -34,8 +34,7 @@ def _loaded(texts: tuple[str, ...]) -> Loaded:
 def chosen_runtime(service: Raw, world: World) -> tuple[str, str] | None:
     """Name and namespace of the runtime that serves the model; None for a container, and where
     none fits."""
-    namespace = service["metadata"].get("namespace", "")
-    near = [r for r in world.runtimes if r["metadata"].get("namespace", "") in ("", namespace)]
+    near = world.runtimes_near(service["metadata"].get("namespace", ""))
     return _chosen(
         json.dumps(bare(service), sort_keys=True),
         tuple(json.dumps(bare(one), sort_keys=True) for one in near),

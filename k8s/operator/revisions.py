@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from umbel.k8s.manifests.owner_references import owner_reference
 from umbel.k8s.operator.world import Raw, noted
 from umbel.k8s.resources.predictor import MODEL_BLOCKS
 
@@ -97,7 +98,7 @@ def latest_revision(service: Raw, known: list[Revision]) -> tuple[Revision, Raw 
             "name": name,
             "namespace": metadata["namespace"],
             "labels": {SERVICE: metadata["name"], DIGEST: digest},
-            "ownerReferences": [owner_reference(service)],
+            "ownerReferences": owned_by(service),
         },
         "data": content,
         "revision": number,
@@ -105,13 +106,7 @@ def latest_revision(service: Raw, known: list[Revision]) -> tuple[Revision, Raw 
     return Revision(name, number, digest, content), made
 
 
-def owner_reference(raw: Raw) -> dict[str, Any]:
-    """What makes a resource the owner of an object: it is collected with it."""
-    return {
-        "apiVersion": raw["apiVersion"],
-        "kind": raw["kind"],
-        "name": raw["metadata"]["name"],
-        "uid": raw["metadata"]["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
+def owned_by(raw: Raw) -> list[dict[str, Any]]:
+    """The ``ownerReferences`` of what belongs to a resource."""
+    metadata = raw["metadata"]
+    return [owner_reference(raw["apiVersion"], raw["kind"], metadata["name"], metadata["uid"])]

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from umbel.k8s.operator.conditions import LIVING, Condition, State, summary, true_or, warned
+from umbel.k8s.operator.conditions import (
+    LIVING,
+    Condition,
+    State,
+    summary,
+    true_or,
+    unreachable,
+    warned,
+)
+from umbel.k8s.operator.container_states import REFUSED
 from umbel.k8s.operator.messages import findings_text, tidy
 from umbel.k8s.operator.world import ServeApplication
 
@@ -20,7 +29,7 @@ STOPPED = "Stopped"
 OTHERS = ("transformer", "explainer")
 """The components besides the predictor. They run in its replicas."""
 
-_FAILURES = {"REFUSED": "ObjectsRefused", "UNHEALTHY": "RuntimeUnhealthy"}
+_FAILURES = {"REFUSED": REFUSED, "UNHEALTHY": "RuntimeUnhealthy"}
 _PLURAL = {"explainer": "ExplainerRoutesReady"}
 """KServe calls this one so."""
 
@@ -62,7 +71,7 @@ def _components(view: View) -> list[str]:
 
 def _ingress(view: View) -> Condition:
     if not view.world.reachable:
-        return _unreachable("IngressReady")
+        return unreachable("IngressReady")
     return true_or("IngressReady", view.answers, "Deploying", "no revision answers yet")
 
 
@@ -96,7 +105,7 @@ def _of_components(view: View, predictor: Condition) -> Iterator[Condition]:
 def _predictor(view: View) -> Condition:
     latest = view.latest
     if not view.world.reachable:
-        return _unreachable("PredictorReady")
+        return unreachable("PredictorReady")
     if latest is None:
         return Condition("PredictorReady", "Unknown", "Deploying")
     if view.errors:
@@ -136,7 +145,3 @@ def _of_canaries(view: View) -> Iterator[Condition]:
         yield Condition("CanaryPredictorReady", "False", "CanariesNotReady", "; ".join(texts))
     else:
         yield Condition("CanaryPredictorReady", "True", "AllCanariesReady")
-
-
-def _unreachable(type_: str) -> Condition:
-    return Condition(type_, "Unknown", "ServeUnreachable", "Ray's dashboard cannot be reached")

@@ -204,11 +204,7 @@ class _ServicePlan:
 
     def _common(self) -> list[Raw]:
         """What a service is read with: the runtimes it may use, and its trained models."""
-        near = ("", self.key.namespace)
-        return [
-            *(r for r in self.world.runtimes if r["metadata"].get("namespace", "") in near),
-            *map(bare, self.models),
-        ]
+        return [*self.world.runtimes_near(self.key.namespace), *map(bare, self.models)]
 
     def _shares(
         self,

@@ -123,6 +123,17 @@ class World:
         """The TrainedModels that name one service, by name, but for those that go."""
         return self._models_of.get((service.namespace, service.name), ())
 
+    def runtimes_near(self, namespace: str) -> list[Raw]:
+        """The runtimes that resources of a namespace may use: its own and the cluster's."""
+        near = ("", namespace)
+        return [one for one in self.runtimes if one["metadata"].get("namespace", "") in near]
+
+    def beside(self, namespace: str) -> list[Raw]:
+        """What resources of a namespace refer to: accounts, secrets and runtimes."""
+        named = (*self.accounts.items(), *self.secrets.items())
+        own = [one for (where, _), one in named if where == namespace]
+        return [*own, *self.runtimes_near(namespace)]
+
     # A pass asks for each resource in turn: each index is made once, not a walk a resource.
 
     @cached_property

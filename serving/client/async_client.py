@@ -11,7 +11,8 @@ from umbel.graph.options import Retry
 from umbel.serving.client.http_transport import HttpTransport
 from umbel.serving.client.inference_result import InferenceResult, result_of
 from umbel.serving.client.request_building import infer_request, json_body
-from umbel.serving.client.streamed_verbs import JSON, StreamedVerbs
+from umbel.serving.client.streamed_verbs import StreamedVerbs
+from umbel.serving.wire import JSON
 
 _ONCE = Retry(attempts=1)
 

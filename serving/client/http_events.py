@@ -15,8 +15,7 @@ from umbel.serving.client.event_parts import EventParts
 from umbel.serving.client.http_replies import EVENTS, Reply, named, whole
 from umbel.serving.client.http_transport import Body, HttpTransport
 from umbel.serving.client.stream_pace import Pace
-
-_JSON = {"content-type": "application/json"}
+from umbel.serving.wire import JSON
 
 
 async def items(
@@ -79,7 +78,7 @@ class _Reading:
             self._events.extend(self._parts.feed(part))
         event = self._events.popleft()
         _refuse(event, self._url)
-        return Reply(event, _JSON)
+        return Reply(event, JSON)
 
     async def _piece(self) -> Reply | None:
         if self._ended:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -165,19 +165,19 @@ class InferenceClient:
         item_timeout_s: float | None = None,
     ) -> Generator[InferenceResult, None, None]:
         """V2 inference of a graph that streams: a result for each item."""
-        client, loop = self._connected()
-        items = client.infer_stream(
-            inputs,
-            model=model,
-            outputs=outputs,
-            parameters=parameters,
-            id=id,
-            binary=binary,
-            headers=headers,
-            timeout_s=timeout_s,
-            item_timeout_s=item_timeout_s,
+        return self._stream(
+            lambda one: one.infer_stream(
+                inputs,
+                model=model,
+                outputs=outputs,
+                parameters=parameters,
+                id=id,
+                binary=binary,
+                headers=headers,
+                timeout_s=timeout_s,
+                item_timeout_s=item_timeout_s,
+            )
         )
-        return waited(items, loop)
 
     def predict_stream(
         self,
@@ -189,16 +189,14 @@ class InferenceClient:
         item_timeout_s: float | None = None,
     ) -> Generator[Any, None, None]:
         """V1 ``:predict``: the ``predictions`` of each item."""
-        client, loop = self._connected()
-        return waited(
-            client.predict_stream(
+        return self._stream(
+            lambda one: one.predict_stream(
                 instances,
                 model=model,
                 headers=headers,
                 timeout_s=timeout_s,
                 item_timeout_s=item_timeout_s,
-            ),
-            loop,
+            )
         )
 
     def call_stream(
@@ -210,11 +208,11 @@ class InferenceClient:
         item_timeout_s: float | None = None,
     ) -> Generator[Any, None, None]:
         """POST ``body`` to the URL itself; each event of the answer, as JSON gives it."""
-        client, loop = self._connected()
-        items = client.call_stream(
-            body, headers=headers, timeout_s=timeout_s, item_timeout_s=item_timeout_s
+        return self._stream(
+            lambda one: one.call_stream(
+                body, headers=headers, timeout_s=timeout_s, item_timeout_s=item_timeout_s
+            )
         )
-        return waited(items, loop)
 
     def generate(
         self,
@@ -239,16 +237,14 @@ class InferenceClient:
         item_timeout_s: float | None = None,
     ) -> Generator[dict[str, Any], None, None]:
         """Triton's ``generate_stream``: an answer like ``generate``'s for each item."""
-        client, loop = self._connected()
-        return waited(
-            client.generate_stream(
+        return self._stream(
+            lambda one: one.generate_stream(
                 inputs,
                 model=model,
                 headers=headers,
                 timeout_s=timeout_s,
                 item_timeout_s=item_timeout_s,
-            ),
-            loop,
+            )
         )
 
     def _run(self, work: Callable[[AsyncInferenceClient], Coroutine[Any, Any, T]]) -> T:
@@ -259,6 +255,12 @@ class InferenceClient:
         except BaseException:
             future.cancel()  # Ctrl-C while waiting; nothing for a call that ended
             raise
+
+    def _stream(
+        self, work: Callable[[AsyncInferenceClient], AsyncGenerator[T, None]]
+    ) -> Generator[T, None, None]:
+        client, loop = self._connected()
+        return waited(work(client), loop)
 
     def _connected(self) -> tuple[AsyncInferenceClient, LoopThread]:
         """The client and its thread; new ones in a process that was forked, whose copies have

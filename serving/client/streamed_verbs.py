@@ -17,8 +17,7 @@ from umbel.serving.client.request_building import generate_body, infer_request, 
 from umbel.serving.client.stream_pace import Pace
 from umbel.serving.protocols.payload import InferRequest, InferResponse
 from umbel.serving.protocols.v2 import infer_request_parts
-
-JSON = {"content-type": "application/json"}
+from umbel.serving.wire import JSON
 
 
 class StreamedVerbs(Connected):

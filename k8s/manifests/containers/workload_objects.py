@@ -8,6 +8,7 @@ from typing import Any
 
 from umbel.k8s.manifests.containers.runtime_pods import MAIN, TRANSFORMER
 from umbel.k8s.manifests.containers.site import Owner
+from umbel.k8s.manifests.owner_references import owner_reference
 from umbel.k8s.manifests.workloads import CPU, MEMORY, Object, quantity
 
 MANAGED = {"app.kubernetes.io/managed-by": "umbel-containers"}
@@ -65,16 +66,8 @@ def metadata(owner: Owner, name: str, labels: Mapping[str, str]) -> Object:
     """Metadata of an object that goes when the resource goes."""
     data: Object = {"name": name, "namespace": owner.namespace, "labels": {**labels, **MANAGED}}
     if owner.uid:
-        data["ownerReferences"] = [
-            {
-                "apiVersion": owner.api_version,
-                "kind": "InferenceService",
-                "name": owner.name,
-                "uid": owner.uid,
-                "controller": True,
-                "blockOwnerDeletion": True,
-            }
-        ]
+        reference = owner_reference(owner.api_version, "InferenceService", owner.name, owner.uid)
+        data["ownerReferences"] = [reference]
     return data
 
 

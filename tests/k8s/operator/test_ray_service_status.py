@@ -140,7 +140,7 @@ def container(reason: str, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_what_pods_say(status: dict[str, Any], reason: str, text: str) -> None:
-    assert troubles([pod(**status)]) == {("n", "p"): (reason, text)}
+    assert troubles([pod(**status)], CLUSTER) == {("n", "p"): (reason, text)}
 
 
 def test_pods_that_are_well_or_go_say_nothing() -> None:
@@ -149,4 +149,4 @@ def test_pods_that_are_well_or_go_say_nothing() -> None:
     starting = pod(containerStatuses=[container("ContainerCreating")])
     stranger = copy.deepcopy(starting)
     del stranger["metadata"]["labels"]
-    assert troubles([going, starting, stranger, pod()]) == {}
+    assert troubles([going, starting, stranger, pod()], CLUSTER) == {}

@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +13,10 @@ import aiohttp
 import pytest
 
 from fake_cluster import FakeCluster, graph, resource, service
-from ray_head import RayHead, ray_head
+from ray_head import RayHead
+from rival_irises import NEW, OLD, ROW, models
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
-
-ROW = [6.8, 2.8, 4.8, 1.4]
-OLD, NEW = 1, 0
-"""What the two models say of the row."""
-
-
-@pytest.fixture()
-def head() -> Iterator[RayHead]:
-    with ray_head() as found:
-        yield found
-
-
-def models(folder: Path) -> tuple[str, str]:
-    """Two models of one shape that disagree about ``ROW``."""
-    import skops.io
-    from sklearn.datasets import load_iris
-    from sklearn.linear_model import LogisticRegression
-
-    x, y = load_iris(return_X_y=True)
-    found = []
-    for name, target in (("old", y), ("new", (y + 2) % 3)):
-        model = LogisticRegression(max_iter=500).fit(x, target)
-        (folder / name).mkdir()
-        skops.io.dump(model, folder / name / "model.skops")
-        found.append(str(folder / name))
-    return found[0], found[1]
 
 
 class Clients:
