@@ -29,7 +29,9 @@ BUILDER = "umbel.serving.owned_application:build"
 INGRESS = "graph"
 BODY_LIMIT = 64 * 1024 * 1024
 
-_MODEL_MISSING = "UMB-G240"
+_LEFT_TO_OTHERS = frozenset({"UMB-G240", "UMB-K129"})
+"""Whether a model is there is for the replica to find out; a graph's plan tells of the services
+that it does not find, and calls the others wherever they run."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,11 @@ def _built(
     if (large := too_large_together(text for _, text in texts)) is not None:
         return Compiled(None, (large,))
     translated = translate(texts, addresses)
-    findings = list(translated.findings)
+    findings = [one for one in translated.findings if one.code not in _LEFT_TO_OTHERS]
     if has_errors(findings):
         return Compiled(None, tuple(findings))
     program = infer(translated.program)
-    findings += [one for one in check(program) if one.code != _MODEL_MISSING]
+    findings += [one for one in check(program) if one.code not in _LEFT_TO_OTHERS]
     subject = f"{key.kind} {key.name}"
     findings += [one for one in unsupported(load(texts)) if one.subject == subject]
     if has_errors(findings):

@@ -86,7 +86,7 @@ def trained_model_findings(
             "warning",
             "UMB-K403",
             ("spec", "inferenceService"),
-            f"the service {wanted!r} is not in these files: it must already be running",
+            f"the service {wanted!r} is not among these resources: it must already be running",
             "add its file, or check the name",
         )
 

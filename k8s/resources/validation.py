@@ -76,7 +76,7 @@ def _services(graph: Graph, loaded: Loaded) -> Iterator[Finding]:
                 continue
             guess = closest(wanted, known)
             fix = f"did you mean {guess!r}?" if guess else "add its file, or check the name"
-            why = "is not in these files: it must already be running"
+            why = "is not among these resources: it must already be running"
             if wanted in elsewhere:
                 why = (
                     f"is in namespace {elsewhere[wanted]!r}, the graph in {graph.namespace!r}; "

@@ -78,6 +78,14 @@ def test_install_for_a_ray_needs_its_address(capsys: pytest.CaptureFixture[str])
     assert "--redis HOST:PORT" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("template", ["/x/{foo}", "/x", "{name}", "/x/{name", "/{}"])
+def test_a_path_template_that_names_no_resource(
+    template: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["k8s", "render", str(MANIFESTS), "--path-template", template]) == 1
+    assert "--path-template '/serving/{namespace}/{name}'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [("/nowhere", "No such file or directory: '/nowhere'"), ("", "set KUBECONFIG")],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import json
 import signal
 import subprocess
 import sys
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import simulated_machines
 from free_ports import free_port
 from loopback_server import Client
 
@@ -19,16 +20,35 @@ from loopback_server import Client
 @contextlib.contextmanager
 def cluster(*machines: dict[str, Any]) -> Iterator[str]:
     """The address of a cluster of these machines (``num_cpus``, ``num_gpus``, ``labels``)."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    from ray.cluster_utils import Cluster
-
-    made = Cluster()
+    process = subprocess.Popen(
+        [sys.executable, simulated_machines.__file__, json.dumps(machines)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
-        for one in machines:
-            made.add_node(object_store_memory=80_000_000, include_dashboard=False, **one)
-        yield made.address
+        lines = iter(process.stdout.readline, "")
+        found = next((one for one in lines if one.startswith(simulated_machines.PREFIX)), "")
+        assert found, "the cluster did not start"
+        yield found.removeprefix(simulated_machines.PREFIX).strip()
     finally:
-        made.shutdown()
+        process.stdin.close()
+        process.wait(timeout=90)
+        process.stdout.close()
+
+
+def free_gpus(address: str) -> float:
+    """How many GPUs nobody has reserved."""
+    script = (
+        "import ray, sys\n"
+        "ray.init(address=sys.argv[1], log_to_driver=False, logging_level='ERROR')\n"
+        "print(ray.available_resources().get('GPU', 0))\n"
+    )
+    words = [sys.executable, "-c", script, address]
+    told = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    return float(told.stdout.split()[-1])
 
 
 class Umbel:

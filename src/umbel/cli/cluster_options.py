@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from string import Formatter
 from typing import TYPE_CHECKING
 
 from umbel.graph.errors import DeclarationError
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from umbel.k8s.manifests import RenderOptions
 
 IMAGE = "umbel:latest"
+
+_IN_PATHS = frozenset({"name", "namespace"})
 
 
 def add_cluster_options(verb: argparse.ArgumentParser) -> None:
@@ -64,7 +67,7 @@ def render_options(arguments: argparse.Namespace, namespace: str = "") -> Render
     route = RouteOptions(
         kind=arguments.route,
         domain=arguments.domain,
-        path_template=arguments.path_template,
+        path_template=_path_template(arguments.path_template),
         gateway=arguments.gateway,
         ingress_class=arguments.ingress_class,
         tls_secret=arguments.tls_secret,
@@ -76,3 +79,16 @@ def render_options(arguments: argparse.Namespace, namespace: str = "") -> Render
         policies=not arguments.no_policies,
         monitor=not arguments.no_monitor,
     )
+
+
+def _path_template(given: str) -> str:
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(given) if name is not None}
+    except ValueError:
+        names = {""}
+    if given and (not given.startswith("/") or "name" not in names or names - _IN_PATHS):
+        raise DeclarationError(
+            f"--path-template {given!r}: expected a path with {{name}}, and {{namespace}} where "
+            "several are served: --path-template '/serving/{namespace}/{name}'"
+        )
+    return given

@@ -52,6 +52,8 @@ async def test_a_ray_service_for_each_resource(kuberay: FakeCluster) -> None:
     await cluster.apply(graph("chain", "iris"))
     await cluster.until(lambda: cluster.is_ready("InferenceService", "iris"), "the service")
     await cluster.until(lambda: cluster.is_ready("InferenceGraph", "chain"), "the graph")
+    warnings = cluster.condition("InferenceGraph", "chain", "Warnings").get("message", "")
+    assert "UMB-K129" not in warnings, "its service runs apart, and is there"
     owner = cluster.get("InferenceService", "iris")
     assert owner["metadata"].get("finalizers", []) == []
     (ray,) = [

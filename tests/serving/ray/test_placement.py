@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from loopback_server import Client
-from simulated_cluster import Umbel, cluster, wait_until
+from simulated_cluster import Umbel, cluster, free_gpus, wait_until
 
 pytest.importorskip("ray.serve")
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -68,18 +68,12 @@ def test_replicas_spread_over_machines(umbel: Umbel) -> None:
 
 
 def test_a_replica_that_goes_gives_its_gpu_back(umbel: Umbel) -> None:
-    import ray
-
-    ray.init(address=umbel.address, log_to_driver=False, logging_level="ERROR")
-    try:
-        assert ray.available_resources().get("GPU") == 3
-        with umbel.run(Path(f"{FILE}:comes_and_goes"), ["comes_and_goes"]) as client:
-            assert ray.available_resources().get("GPU") == 3
-            assert where(client, "comes_and_goes")["gpus"] in ("0", "1")
-            assert ray.available_resources().get("GPU") == 2
-            wait_until(lambda: ray.available_resources().get("GPU") == 3, 90)
-    finally:
-        ray.shutdown()
+    assert free_gpus(umbel.address) == 3
+    with umbel.run(Path(f"{FILE}:comes_and_goes"), ["comes_and_goes"]) as client:
+        assert free_gpus(umbel.address) == 3
+        assert where(client, "comes_and_goes")["gpus"] in ("0", "1")
+        assert free_gpus(umbel.address) == 2
+        wait_until(lambda: free_gpus(umbel.address) == 3, 90)
 
 
 def test_what_the_cluster_cannot_give_is_refused_and_nothing_starts(
