@@ -39,6 +39,7 @@ test: export UMBEL_KSERVE_PYTHON = $(CURDIR)/$(KSERVE)/bin/python
 test: $(TO_TEST) $(KSERVE)/.made
 	@$(BIN)/python -m pytest $(FAST) $(ARGS); fast=$$?; \
 	$(BIN)/python -m pytest $(REST) $(ARGS); rest=$$?; \
+	test $$rest -lt 128 || sed '/^Extension modules/d' .pytest_cache/crash; \
 	test $$fast = 0 -o $$fast = 5 && test $$rest = 0 -o $$rest = 5  # 5: ARGS names none of them
 
 # What a change has to pass: lint, format, types and the fast tests

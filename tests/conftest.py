@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,29 @@ _CLOSING_WORDS = pytest.StashKey[list[str]]()
 _MODULE_MARKS = re.compile(r"^pytestmark = (\[\n.*?^\]|.*?$)", re.MULTILINE | re.DOTALL)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_CLOSING_WORDS] = []
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Crash(config))
+
+
+class _Crash:
+    """What runs when native code ends the process: the test and all threads, in a file. pytest
+    itself would put them out with a list of hundreds of modules behind."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        folder = config.rootpath / ".pytest_cache"
+        folder.mkdir(exist_ok=True)
+        self._file = (folder / "crash").open("w", encoding="utf-8")
+        config.add_cleanup(self._file.close)
+        faulthandler.enable(self._file)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(f"{nodeid}\n")
+        self._file.flush()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

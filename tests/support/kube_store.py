@@ -4,6 +4,7 @@ finalizers, owners, the status subresource, and a history for watches that can b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import uuid
 from collections.abc import Iterator, Mapping
@@ -97,10 +98,7 @@ class KubeStore:
     oldest: int = 0
     _version: int = 0
     _objects: dict[tuple[Resource, str, str], Object] = field(default_factory=dict)
-    _changed: asyncio.Condition | None = None
-
-    def __post_init__(self) -> None:
-        self._changed = asyncio.Condition()
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def version(self) -> int:
@@ -180,13 +178,9 @@ class KubeStore:
 
     async def wait(self, version: int, timeout: float) -> None:
         """Until something newer than ``version`` happened, or time is up."""
-        assert self._changed is not None
-        async with self._changed:
-            if self._version <= version:
-                try:
-                    await asyncio.wait_for(self._changed.wait(), timeout)
-                except (TimeoutError, asyncio.TimeoutError):
-                    return
+        if self._version <= version:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._news.wait(), timeout)
 
     def since(self, version: int, resource: Resource) -> Iterator[Change]:
         return (c for c in self.history if c.version > version and c.resource == resource)
@@ -214,9 +208,8 @@ class KubeStore:
 
     async def _record(self, resource: Resource, type_: str, made: Object) -> None:
         self.history.append(Change(self._version, resource, type_, copy.deepcopy(made)))
-        assert self._changed is not None
-        async with self._changed:
-            self._changed.notify_all()
+        self._news.set()
+        self._news = asyncio.Event()
 
 
 def merge(before: Any, change: Any) -> Any:
