@@ -17,6 +17,7 @@ from umbel.k8s.admission.certificates import Certificate, is_due, make, service_
 from umbel.k8s.admission.webhook_server import WebhookServer
 from umbel.k8s.crds import KINDS
 from umbel.k8s.operator import kinds
+from umbel.k8s.operator.api_errors import ClusterUnavailable
 from umbel.k8s.operator.cluster import Cluster
 from umbel.k8s.resources.legacy import GROUP
 
@@ -42,6 +43,9 @@ class HostingOptions:
     check_s: float = 300.0
     """How often certificate, bundles and known resources are looked at again."""
 
+    retry_s: float = 2.0
+    """How long the first look waits for an API server that is overloaded."""
+
     converts: tuple[str, ...] = field(
         default=tuple(f"{one.plural}.{GROUP}" for one in KINDS if one.old)
     )
@@ -49,11 +53,15 @@ class HostingOptions:
 
 
 async def host_webhooks(options: HostingOptions, stop: asyncio.Event) -> None:
-    """Serve until ``stop``. Raises what the first look at the cluster raises; later failures
-    are logged, and what is served goes on."""
+    """Serve until ``stop``. The first look at the cluster is tried again where the API server
+    answers that it cannot now, and raises what else it raises; later failures are logged, and
+    what is served goes on."""
     async with Cluster() as cluster:
         hosted = _Hosted(cluster, options)
-        server = WebhookServer(await hosted.look(), hosted.others)
+        certificate = await _first_look(hosted, options, stop)
+        if certificate is None:
+            return
+        server = WebhookServer(certificate, hosted.others)
         port = await server.start(options.host, options.port)
         log.info("webhooks on port %s", port)
         try:
@@ -137,6 +145,21 @@ def with_bundle(known: Mapping[str, Any], bundle: str) -> dict[str, Any] | None:
     if not webhook or webhook["clientConfig"].get("caBundle") == bundle:
         return None
     return {"spec": {"conversion": {"webhook": {"clientConfig": {"caBundle": bundle}}}}}
+
+
+async def _first_look(
+    hosted: _Hosted, options: HostingOptions, stop: asyncio.Event
+) -> Certificate | None:
+    """None where it was stopped before one succeeded."""
+    while not stop.is_set():
+        try:
+            return await hosted.look()
+        except ClusterUnavailable as error:
+            if error.code != 429 and error.code < 500:
+                raise
+            log.warning("%s; trying again", error)
+            await _waited(stop, max(options.retry_s, error.after_s))
+    return None
 
 
 async def _waited(stop: asyncio.Event, seconds: float) -> bool:

@@ -19,7 +19,7 @@ pytest.importorskip("jsonpatch")
 
 from free_ports import free_port
 from kube_api import KubeApi
-from kube_store import RESOURCES, KubeStore, Resource
+from kube_store import RESOURCES, KubeStore, Rejected, Resource
 from umbel.k8s.admission.certificates import Certificate, service_names
 from umbel.k8s.admission.hosting import HostingOptions, host_webhooks
 from umbel.k8s.install import InstallOptions, installation
@@ -46,7 +46,7 @@ def resource(kind: str) -> Resource:
 
 
 @pytest.fixture()
-async def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KubeStore]:
+async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KubeApi]:
     """An API server with umbel installed, which the process is signed in to."""
     store = KubeStore()
     api = KubeApi(store)
@@ -61,8 +61,13 @@ async def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             or one["kind"] == "CustomResourceDefinition"
         ):
             await store.create(kinds[one["kind"]], "", one)
-    yield store
+    yield api
     await api.stop()
+
+
+@pytest.fixture()
+def store(api: KubeApi) -> KubeStore:
+    return api.store
 
 
 def bundles(store: KubeStore) -> set[str]:
@@ -135,3 +140,21 @@ async def test_replicas_share_a_certificate_that_the_api_server_trusts(store: Ku
     finally:
         stop.set()
         await asyncio.gather(*replicas)
+
+
+async def test_an_overloaded_api_server_is_asked_again(api: KubeApi) -> None:
+    async def times_out(writes: int) -> None:
+        if writes <= 2:
+            raise Rejected(504, "Timeout", "request did not complete within requested timeout 34s")
+
+    api.after_write = times_out
+    stop, port = asyncio.Event(), free_port()
+    options = HostingOptions(host="127.0.0.1", port=port, retry_s=0.05)
+    task = asyncio.create_task(host_webhooks(options, stop))
+    try:
+        await until(lambda: task.done() or listens(port))
+        assert not task.done()
+        assert bundles(api.store) == {secret(api.store).ca_bundle}
+    finally:
+        stop.set()
+        await asyncio.gather(task, return_exceptions=True)
