@@ -19,7 +19,7 @@ AfterWrite = Callable[[int], Awaitable[None]]
 
 
 class KubeApi:
-    """Serves a `KubeStore`. ``fail_next``: HTTP code → how many of the next writes get it.
+    """Serves a `KubeStore`. ``conflicts``: how many of the next PATCHes and PUTs get a 409.
     ``after_write``: called with the number of writes after each, before the client hears."""
 
     def __init__(self, store: KubeStore, port: int = 0) -> None:
