@@ -88,10 +88,10 @@ def test_other_pods_take_over_without_a_gap(installed: Any) -> None:
     with Load(_address(installed)) as load:
         _apply(installed, "two", serviceAccountName="reader")
         until(lambda: _cluster(installed) not in ("", before), "the other cluster", 400)
-        time.sleep(15)
+        until(lambda: len(_pods(installed, "head")) == 1, "the old cluster's end", 200)
+        time.sleep(5)
     assert load.failures == []
     assert len(load.answers) > 50
-    until(lambda: len(_pods(installed, "head")) == 1, "the old cluster's end", 200)
     name = _pods(installed, "worker")[0]["metadata"]["name"]
     words = ("exec", name, "-c", "ray-worker", "--", "printenv", "AWS_SECRET_ACCESS_KEY")
     assert installed.kube.kubectl(*words).strip().endswith("never-shown")
