@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -138,6 +139,7 @@ class RealNode:
         if "containerd" in self._processes:
             self._end_pods()
         self._end("containerd")
+        self._end_shims()
         for log in self._logs:
             log.close()
         self._unmount()
@@ -158,6 +160,14 @@ class RealNode:
             self.ctr("container", "rm", container, check=False)
         for space in Path("/run/netns").glob("cni-*"):
             self._ip("netns", "delete", space.name)
+
+    def _end_shims(self) -> None:
+        """Where a machine is slow, one may outlive its pod."""
+        for line in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = line.read_bytes().decode(errors="replace").split("\0")
+                if "containerd-shim" in words[0] and str(self.socket) in words:
+                    os.kill(int(line.parent.name), signal.SIGKILL)
 
     def _unmount(self) -> None:
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
