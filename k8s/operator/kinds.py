@@ -43,7 +43,7 @@ SECRET = Kind("Secret", "", "v1", "secrets")
 ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts")
 EVENT = Kind("Event", "", "v1", "events")
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
-K8S_SERVICE = Kind("Service", "", "v1", "services")
+CORE_SERVICE = Kind("Service", "", "v1", "services")
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
 DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets")
 POD = Kind("Pod", "", "v1", "pods")
@@ -56,7 +56,7 @@ MADE = (
     RAY_SERVICE,
     Kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes"),
     Kind("Ingress", "networking.k8s.io", "v1", "ingresses"),
-    K8S_SERVICE,
+    CORE_SERVICE,
     Kind("ServiceMonitor", "monitoring.coreos.com", "v1", "servicemonitors"),
 )
 """What a resource comes to with KubeRay."""
@@ -67,7 +67,7 @@ CONTAINERS = (
     NETWORK_POLICY,
     DISRUPTION_BUDGET,
     DEPLOYMENT,
-    K8S_SERVICE,
+    CORE_SERVICE,
     Kind("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
 )
 """What a component comes to that is a container."""

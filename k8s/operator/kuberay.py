@@ -109,8 +109,8 @@ class KubeRay:
         if made["kind"] != kinds.RAY_SERVICE.name or not serving:
             return False
         namespace, name = made["metadata"]["namespace"], serving["metadata"]["name"]
-        there = await self._cluster.get(kinds.K8S_SERVICE, namespace, name)
-        return is_left_of(there, kinds.K8S_SERVICE, made)
+        there = await self._cluster.get(kinds.CORE_SERVICE, namespace, name)
+        return is_left_of(there, kinds.CORE_SERVICE, made)
 
     def _note_missing(self) -> None:
         """Which kinds the cluster does not know, as of the last listing."""
