@@ -36,7 +36,8 @@ demo: $(TO_RUN)
 
 # Install what is missing and run all tests: fast ones, those that start Ray, slow ones
 test: export UMBEL_KSERVE_PYTHON = $(CURDIR)/$(KSERVE)/bin/python
-test: $(TO_TEST) $(KSERVE)/.made
+test:
+	@$(MAKE) --no-print-directory --jobs=2 $(TO_TEST) $(KSERVE)/.made
 	@$(BIN)/python -m pytest $(FAST) $(ARGS); fast=$$?; \
 	$(BIN)/python -m pytest $(REST) $(ARGS); rest=$$?; \
 	test $$rest -lt 128 || sed '/^Extension modules/d' .pytest_cache/crash; \

@@ -10,8 +10,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from umbel.graph.errors import DeclarationError, MissingExtra
 from umbel.graph.implementations import ModelFile
@@ -127,12 +125,14 @@ def open_model(code: ModelFile) -> SklearnModel:
 
 
 def _open_skops(path: Path, trusted: list[str], allowed: Permission) -> Any:
+    from umbel.nodes.lean_skops import UntrustedTypesFoundException, skops_io  # takes a second
+
     if allowed.vouched(path):
-        trusted = [*trusted, *skops.io.get_untrusted_types(file=path)]
+        trusted = [*trusted, *skops_io.get_untrusted_types(file=path)]
     try:
-        return skops.io.load(path, trusted=trusted)
+        return skops_io.load(path, trusted=trusted)
     except UntrustedTypesFoundException as error:
-        found = skops.io.get_untrusted_types(file=path)
+        found = skops_io.get_untrusted_types(file=path)
         every = sorted({*trusted, *found})
         raise DeclarationError(
             f"{path} holds types that skops does not trust: {', '.join(sorted(found))}. "

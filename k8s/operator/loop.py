@@ -55,15 +55,19 @@ class ReconcileLoop:
     async def _lead(self) -> None:
         """Keep the Lease, whatever a pass does meanwhile: one over many resources is longer
         than the Lease lasts."""
+        leads = False
         while self._settings.leader_elect:
-            held = self._leadership.holds()
+            if leads and not self._leadership.holds():
+                log.warning("the Lease ran out before it was renewed: nothing is written meanwhile")
+                leads = False
             try:
                 await self._leadership.renew()
             except UmbelError as error:
                 log.warning("the Lease is not renewed: %s", error)
-            if self._leadership.holds() and not held:
+            if self._leadership.holds() and not leads:
                 log.info("this operator leads")
                 self.wake()
+            leads = self._leadership.holds()
             await asyncio.sleep(RENEW_S if self._leadership.holds() else _ASK_S)
 
     async def _passes(self) -> None:

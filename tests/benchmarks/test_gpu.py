@@ -11,6 +11,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+pytestmark = pytest.mark.slow  # what it imports takes seconds
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
 
 
@@ -34,7 +36,6 @@ def test_without_a_gpu_it_measures_nothing_and_says_so(
     assert second.batch
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_gpu_and_cpu_agree_in_every_case() -> None:
     """The benchmark ends with an error where answers are further apart than it allows."""

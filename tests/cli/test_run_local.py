@@ -114,6 +114,7 @@ def test_uvloop_is_used_where_it_is_installed(running: list[str]) -> None:
     assert json.loads(post(running[2], {"name": "uvloop"})) == {"output": installed}
 
 
+@pytest.mark.slow
 def test_an_ipv6_address_stands_in_brackets(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET6) as probe:
         try:
@@ -168,7 +169,14 @@ def test_call_names_what_is_wrong(words: list[str], message: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stop_lets_requests_end_and_exits_with_0(number: int) -> None:
     port = free_port()
     run = Run(f"{ARITHMETIC}:wait", "--port", str(port))
@@ -216,6 +224,7 @@ def test_a_stop_while_it_starts_exits_with_0(number: int, place: str, tmp_path: 
         run.end()
 
 
+@pytest.mark.slow
 def test_under_nohup_it_outlives_its_terminal() -> None:
     run = Run(ARITHMETIC, "--port", "0", hang_up="ignore")
     try:
@@ -239,6 +248,7 @@ def test_a_port_that_is_taken_is_named() -> None:
     assert told.startswith(f"error: port {port} on 127.0.0.1 cannot be used: Address already")
 
 
+@pytest.mark.slow
 def test_of_two_runs_that_start_at_once_one_has_the_port() -> None:
     port = free_port()
     runs = [Run(f"{ARITHMETIC}:chain", "--port", str(port)) for _ in range(2)]
@@ -255,6 +265,7 @@ def test_of_two_runs_that_start_at_once_one_has_the_port() -> None:
             run.end()
 
 
+@pytest.mark.slow
 def test_a_graph_that_cannot_start_is_named_and_nothing_stays(tmp_path: Path) -> None:
     run = Run(str(GRAPHS / "does_not_start.py"), "--port", "0", UMBEL_TEST_FOLDER=str(tmp_path))
     out, told = run.process.communicate(timeout=30)

@@ -16,6 +16,8 @@ import tiny_models  # noqa: E402
 from umbel.nodes.huggingface_batch import batches  # noqa: E402
 from umbel.nodes.huggingface_generation import Sampling, TextGenerator  # noqa: E402
 
+pytestmark = pytest.mark.slow  # what it imports takes seconds
+
 TOKENIZER: Any = tiny_models.byte_tokenizer()
 VOCABULARY = len(TOKENIZER)
 PROMPTS = [[5], [7, 8, 9, 10, 11, 12, 13, 14, 15], [30, 31, 32], [9] * 20, [40, 41], [5]]
@@ -96,7 +98,6 @@ async def told(generator: TextGenerator, prompt: Sequence[int], sampling: Sampli
     return tokens
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", CONFIGS)
 async def test_greedy_answers_are_those_of_generate(kind: str) -> None:
     model = made(kind)
@@ -115,7 +116,6 @@ async def test_greedy_answers_are_those_of_generate(kind: str) -> None:
     assert len({tuple(tokens) for tokens in found}) > 3
 
 
-@pytest.mark.slow
 async def test_each_request_has_its_own_way_to_draw(model: Any) -> None:
     generator = TextGenerator(model, Tokens())
     ways: list[tuple[Sampling, dict[str, Any]]] = [
@@ -139,7 +139,6 @@ async def test_each_request_has_its_own_way_to_draw(model: Any) -> None:
     assert await asyncio.gather(*asked) == expected
 
 
-@pytest.mark.slow
 async def test_who_comes_later_joins_those_under_way(model: Any) -> None:
     generator = TextGenerator(model, Tokens())
     expected = [alone(model, p, max_new_tokens=25, do_sample=False) for p in PROMPTS]
@@ -151,7 +150,6 @@ async def test_who_comes_later_joins_those_under_way(model: Any) -> None:
     assert await asyncio.gather(*map(later, range(len(PROMPTS)))) == expected
 
 
-@pytest.mark.slow
 async def test_what_generate_must_do_itself_waits_its_turn(model: Any) -> None:
     generator = TextGenerator(model, Tokens())
     greedy = alone(model, [5], max_new_tokens=8, do_sample=False)
@@ -237,7 +235,6 @@ def test_models_that_batches_would_change_are_not_batched(model: Any) -> None:
     assert not batches(transformers.RwkvForCausalLM(rwkv).eval())
 
 
-@pytest.mark.slow
 async def test_eight_at_once_take_much_less_than_one_after_another() -> None:
     """A model whose calls take their time: then what is saved is calls."""
     config = transformers.GPT2Config(

@@ -17,6 +17,8 @@ import tiny_models  # noqa: E402
 from umbel.nodes.huggingface_generation import Sampling, TextGenerator  # noqa: E402
 from umbel.nodes.text_pieces import Decoder, StopText  # noqa: E402
 
+pytestmark = pytest.mark.slow  # what it imports takes seconds
+
 TOKENIZER: Any = tiny_models.byte_tokenizer()
 
 

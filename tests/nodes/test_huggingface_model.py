@@ -17,6 +17,8 @@ from umbel.graph.errors import DeclarationError, InvalidInput
 from umbel.graph.implementations import ModelFile
 from umbel.nodes.huggingface_model import HuggingFaceModel, open_model
 
+pytestmark = pytest.mark.slow  # what it imports takes seconds
+
 WORDS = [
     *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "the", "good", "bad", "film"),
     *sorted({word for name in load_iris().feature_names for word in name.split()}),

@@ -25,7 +25,10 @@ import mlflow.sklearn
 
 IRIS = load_iris(as_frame=True)
 ROWS = IRIS.data.to_numpy()
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [
+    pytest.mark.slow,  # what it imports takes seconds
+    pytest.mark.filterwarnings("ignore"),
+]
 
 
 def opened(folder: Path, **settings: object) -> MlflowModel:

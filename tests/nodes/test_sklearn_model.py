@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import pytest
-import skops.io
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.ensemble import RandomForestClassifier
@@ -24,6 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 from umbel.graph.decorators import predictor
 from umbel.graph.errors import DeclarationError, InvalidInput
 from umbel.graph.implementations import ModelFile
+from umbel.nodes.lean_skops import skops_io
 from umbel.nodes.sklearn_model import SklearnModel, open_model
 
 IRIS = load_iris(as_frame=True)
@@ -47,7 +49,7 @@ def named() -> Any:
 
 @pytest.fixture()
 def skops_file(classifier: Any, tmp_path: Path) -> Path:
-    skops.io.dump(classifier, tmp_path / "model.skops")
+    skops_io.dump(classifier, tmp_path / "model.skops")
     return tmp_path / "model.skops"
 
 
@@ -73,7 +75,7 @@ def test_each_method_answers_as_the_estimator(
 
 def test_a_transformer_s_sparse_result_is_an_array(tmp_path: Path) -> None:
     encoder = OneHotEncoder().fit([["a"], ["b"]])
-    skops.io.dump(encoder, tmp_path / "e.skops")
+    skops_io.dump(encoder, tmp_path / "e.skops")
     result = opened(tmp_path, method="transform").predict(x=[["b"]])
     assert result.tolist() == [[0.0, 1.0]]
 
@@ -85,7 +87,7 @@ def test_a_regressor_and_many_classes(tmp_path: Path) -> None:
         ("cancer", load_breast_cancer(), StandardScaler()),
     ):
         estimator.fit(data.data, data.target)
-        skops.io.dump(estimator, tmp_path / f"{name}.skops")
+        skops_io.dump(estimator, tmp_path / f"{name}.skops")
         method = "transform" if name == "cancer" else "predict"
         model = opened(tmp_path / f"{name}.skops", method=method)
         expected = getattr(estimator, method)(data.data[:20])
@@ -121,7 +123,7 @@ def test_rows_that_do_not_fit_are_the_client_s_mistake(skops_file: Path, rows: o
 
 
 def test_named_columns_come_in_any_order_and_form(named: Any, tmp_path: Path) -> None:
-    skops.io.dump(named, tmp_path / "model.skops")
+    skops_io.dump(named, tmp_path / "model.skops")
     model = opened(tmp_path)
     rows = IRIS.data[:5]
     turned = rows[rows.columns[::-1]]
@@ -164,7 +166,7 @@ def test_named_columns_come_in_any_order_and_form(named: Any, tmp_path: Path) ->
 def test_named_rows_that_do_not_fit_are_the_client_s_mistake(
     named: Any, tmp_path: Path, spoil: Any
 ) -> None:
-    skops.io.dump(named, tmp_path / "model.skops")
+    skops_io.dump(named, tmp_path / "model.skops")
     with pytest.raises(InvalidInput, match="x"):
         opened(tmp_path).predict(x=spoil(IRIS.data[:1].to_dict("records")[0]))
 
@@ -177,8 +179,8 @@ def test_names_of_text_and_number_columns(tmp_path: Path) -> None:
         make_column_transformer((OneHotEncoder(), ["town"]), remainder="passthrough"),
         DecisionTreeClassifier(random_state=0),
     ).fit(table, [0, 1, 0, 1])
-    skops.io.dump(pipeline, tmp_path / "model.skops")
-    trusted = skops.io.get_untrusted_types(file=tmp_path / "model.skops")
+    skops_io.dump(pipeline, tmp_path / "model.skops")
+    trusted = skops_io.get_untrusted_types(file=tmp_path / "model.skops")
     model = opened(tmp_path, trusted=trusted)
     assert model.predict(x=[{"age": 2.5, "town": "Bonn"}, {"age": 1, "town": "Ulm"}]).tolist() == [
         1,
@@ -194,7 +196,7 @@ def test_text_goes_in_as_a_list_of_strings(tmp_path: Path) -> None:
     pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(
         texts, ["bad", "good", "bad", "good"]
     )
-    skops.io.dump(pipeline, tmp_path / "model.skops")
+    skops_io.dump(pipeline, tmp_path / "model.skops")
     assert opened(tmp_path).predict(x=["sun", "rain"]).tolist() == ["good", "bad"]
 
 
@@ -203,7 +205,7 @@ def test_probabilities_of_several_outputs_keep_the_rows_first(tmp_path: Path) ->
     many = MultiOutputClassifier(LogisticRegression(max_iter=500)).fit(
         IRIS.data.to_numpy(), targets
     )
-    skops.io.dump(many, tmp_path / "model.skops")
+    skops_io.dump(many, tmp_path / "model.skops")
     result = opened(tmp_path, method="predict_proba").predict(x=IRIS.data.to_numpy()[:7])
     assert result.shape == (7, 2, 2)
 
@@ -220,7 +222,7 @@ def test_no_process_is_started_for_a_prediction(tmp_path: Path) -> None:
 
 def test_types_that_skops_does_not_trust_are_named_with_what_to_type(tmp_path: Path) -> None:
     forest = RandomForestClassifier(3).fit(IRIS.data.to_numpy(), IRIS.target)
-    skops.io.dump(forest, tmp_path / "model.skops")
+    skops_io.dump(forest, tmp_path / "model.skops")
     with pytest.raises(DeclarationError, match=r'"trusted": \["sklearn.tree._tree.Tree"\]'):
         opened(tmp_path)
     assert opened(tmp_path, trusted=["sklearn.tree._tree.Tree"]).predict(
@@ -324,3 +326,26 @@ def test_the_signature_tells_the_classes(classifier: Any, skops_file: Path) -> N
         signature = opened(skops_file, method=method).signature
         assert signature is not None
         assert (signature.outputs[0].type.dtype, signature.outputs[0].type.shape) == (dtype, shape)
+
+
+@pytest.mark.slow
+def test_a_model_brings_no_library_that_it_does_not_use(tmp_path: Path) -> None:
+    """PyTorch would double a replica's memory."""
+    x, y = load_iris(return_X_y=True)
+    skops_io.dump(LogisticRegression(max_iter=200).fit(x, y), tmp_path / "model.skops")
+    script = (
+        "import sys\n"
+        "from umbel.graph.implementations import ModelFile\n"
+        "from umbel.nodes.sklearn_model import open_model\n"
+        "open_model(ModelFile('sklearn', sys.argv[1]))\n"
+        "print({'torch', 'dask', 'sklearn'} & set(sys.modules))\n"
+        "import torch, sklearn.externals.array_api_compat.torch as adapter\n"
+        "assert adapter.asarray is not None\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "model.skops")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "{'sklearn'}\n"

@@ -21,6 +21,8 @@ from umbel.graph.implementations import ModelFile
 from umbel.nodes.torch_devices import Execution
 from umbel.nodes.torch_model import TorchModel, open_model
 
+pytestmark = pytest.mark.slow  # what it imports takes seconds
+
 IRIS = load_iris().data.astype(np.float32)
 DIGITS = load_digits().images[:16, None].astype(np.float32)
 
@@ -299,7 +301,6 @@ def test_reduced_precision_is_near_and_the_dtype_stays(mlp: Mlp, pt2: Path, prec
     np.testing.assert_allclose(answer, full, atol=0.05, rtol=0.05)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, within torch
 def test_a_compiled_model_gives_the_same(mlp: Mlp, pt2: Path) -> None:
     if shutil.which("g++") is None:

@@ -25,6 +25,8 @@ from umbel.graph.errors import DeclarationError, InvalidInput
 from umbel.graph.implementations import ModelFile
 from umbel.nodes import ubjson
 
+pytestmark = pytest.mark.slow  # what it imports takes seconds
+
 CANCER = load_breast_cancer(as_frame=True)
 ROWS = CANCER.data.to_numpy()
 IRIS = load_iris()
@@ -233,7 +235,6 @@ def fates(model_format: str, files: Path) -> dict[str, str]:
     return dict(line.split(" ") for line in ran.stdout.splitlines())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model_format", FILES)
 def test_a_damaged_file_ends_no_process(model_format: str, folder: Path, tmp_path: Path) -> None:
     content = (folder / FILES[model_format]).read_bytes()

@@ -23,6 +23,8 @@ from umbel.nodes.loaded import UnfitInput
 from umbel.nodes.triton_config import read_config
 from umbel.nodes.triton_model import open_model
 
+pytestmark = pytest.mark.slow  # what it imports takes seconds
+
 CONFIG = """
 # what KServe's sample has, and a little of everything that the text form allows
 name: "sums"

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tiny_models
 from event_client import events
 from loopback_server import Client, serving
 from umbel import inference_graph, predictor
 
-pytest.importorskip("transformers")
 pytestmark = pytest.mark.slow
 
-import tiny_models  # noqa: E402
 
 LLM, EMB = "/llm/openai/v1", "/emb/openai/v1"
 ASKED: dict[str, Any] = {
@@ -31,6 +30,7 @@ CHAT: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("models")
     gpt = str(tiny_models.causal_model(folder / "gpt"))
     bert = str(tiny_models.embedding_model(folder / "bert"))

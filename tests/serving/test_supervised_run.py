@@ -22,6 +22,8 @@ import os, subprocess, sys, time
 from umbel.graph import errors
 from umbel.serving import supervised_run
 
+pytestmark = pytest.mark.slow  # each starts processes
+
 def serve(scope):
     os.environ["UMBEL_RUN_ID"] = scope.run_id
     sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]

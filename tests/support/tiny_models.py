@@ -1,13 +1,10 @@
-"""Random Hugging Face models of a few thousand weights, saved to a folder."""
+"""Random Hugging Face models of a few thousand weights, saved to a folder. What makes them is
+imported when it is needed: that takes seconds."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-
-import tokenizers
-import torch
-import transformers
 
 TEXTS = [
     "the quick brown fox jumps over the lazy dog",
@@ -26,6 +23,9 @@ CHAT_TEMPLATE = (
 
 def byte_tokenizer() -> Any:
     """A byte-level BPE tokenizer trained here, as GPT-2's."""
+    import tokenizers
+    import transformers
+
     made = tokenizers.ByteLevelBPETokenizer()
     made.train_from_iterator(TEXTS, vocab_size=320, min_frequency=1, special_tokens=["</s>"])
     return transformers.PreTrainedTokenizerFast(
@@ -35,6 +35,9 @@ def byte_tokenizer() -> Any:
 
 def causal_model(folder: Path, *, chat: bool = True) -> Path:
     """A GPT-2 of one layer that has learned nothing."""
+    import torch
+    import transformers
+
     torch.manual_seed(0)
     tokenizer = byte_tokenizer()
     if chat:
@@ -50,6 +53,9 @@ def causal_model(folder: Path, *, chat: bool = True) -> Path:
 
 def embedding_model(folder: Path) -> Path:
     """A BERT of one layer."""
+    import torch
+    import transformers
+
     torch.manual_seed(0)
     tokenizer = byte_tokenizer()
     config = transformers.BertConfig(

@@ -34,6 +34,7 @@ IRIS = load_iris(as_frame=True)
 X, Y = IRIS.data.to_numpy(), IRIS.target.to_numpy()
 
 pytestmark = [
+    pytest.mark.slow,  # what it imports takes seconds
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
@@ -198,7 +199,6 @@ def exported(folder: Path) -> Path:
     return folder / "pair.pt2"
 
 
-@pytest.mark.slow
 def test_a_torch_program_with_two_inputs_becomes_onnx(tmp_path: Path) -> None:
     path = exported(tmp_path)
     done = to_onnx(path)
@@ -212,7 +212,6 @@ def test_a_torch_program_with_two_inputs_becomes_onnx(tmp_path: Path) -> None:
         np.testing.assert_allclose(after[name], value, atol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("to", "format"), [("onnx", "onnx"), ("torch-export", "pytorch")])
 @pytest.mark.parametrize("kind", ["weights", "script"])
 def test_modules_and_scripts(

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import skops.io
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from umbel.graph.decorators import predictor
 from umbel.graph.errors import DeclarationError
+from umbel.nodes.lean_skops import skops_io
 from umbel.nodes.storage import web_download
 from umbel.nodes.storage.fetching import fetch
 from umbel.nodes.storage.model_cache import ModelCache
@@ -345,7 +345,7 @@ def test_many_processes_download_once(site: Site, cache: ModelCache) -> None:
 def test_a_node_whose_model_lies_on_a_web_server(site: Site, tmp_path: Path) -> None:
     data = load_iris()
     model = LogisticRegression(max_iter=500).fit(data.data, data.target)
-    skops.io.dump(model, tmp_path / "iris.skops")
+    skops_io.dump(model, tmp_path / "iris.skops")
     site.files["/iris.skops"] = (tmp_path / "iris.skops").read_bytes()
     node = predictor("sklearn", uri=f"{site.url}/iris.skops")
     assert node(data.data[:60]).tolist() == model.predict(data.data[:60]).tolist()

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skops.io
 import zstandard
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -22,6 +21,7 @@ import image_registry
 from image_registry import BASIC, IMAGE, INDEX, PASSWORD, USER, ImageRegistry, layer
 from umbel.graph.decorators import predictor
 from umbel.graph.errors import DeclarationError
+from umbel.nodes.lean_skops import skops_io
 from umbel.nodes.storage import images, web_download
 from umbel.nodes.storage.fetching import fetch
 from umbel.nodes.storage.image_layers import ImageTree
@@ -66,7 +66,7 @@ def test_a_modelcar_is_served_and_pulled_once(registry: ImageRegistry, cache: Mo
     model = LogisticRegression(max_iter=500).fit(iris.data, iris.target)
     base = layer({"bin": None, "bin/sh": b"#!", "models": None})
     digest = registry.push_image(
-        "team/iris", "v1", base, layer({"models/model.skops": skops.io.dumps(model)})
+        "team/iris", "v1", base, layer({"models/model.skops": skops_io.dumps(model)})
     )
     uri = f"oci://{registry.host}/team/iris:v1"
     node = predictor("sklearn", uri=uri)

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skops.io
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from free_ports import free_port
 from umbel import cli
 from umbel.graph.errors import DeclarationError
+from umbel.nodes.lean_skops import skops_io
 from umbel.serving.container import building, own_wheel
 from umbel.serving.container.local_code import code_of
 from umbel.serving.container.locked import locked
@@ -59,7 +59,7 @@ def project(tmp_path: Path) -> Path:
     for folder in ("graphs/features", "models", "unrelated"):
         (home / folder).mkdir(parents=True)
     model = LogisticRegression(max_iter=500).fit(IRIS.data, IRIS.target)
-    skops.io.dump(model, home / "models" / "iris.skops")
+    skops_io.dump(model, home / "models" / "iris.skops")
     (home / "graphs" / "flowers.py").write_text(GRAPH)
     (home / "graphs" / "features" / "__init__.py").write_text("")
     (home / "graphs" / "features" / "scaling.py").write_text(
@@ -203,7 +203,7 @@ def test_the_image_s_command_serves_the_graph(served: str, tmp_path: Path) -> No
     answer = get(
         f"{served}/flowers/v1/models/flowers:predict", {"instances": IRIS.data[:60].tolist()}
     )
-    model = skops.io.load(tmp_path / "gone" / "models" / "iris.skops")
+    model = skops_io.load(tmp_path / "gone" / "models" / "iris.skops")
     assert answer == (200, {"predictions": model.predict(IRIS.data[:60]).tolist()})
     dockerfile = (tmp_path / "image" / "Dockerfile").read_text()
     (check,) = re.findall(r"http://127.0.0.1:8000(/[^']*)'", dockerfile)
