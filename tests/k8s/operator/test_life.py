@@ -39,7 +39,10 @@ async def _created(cluster: FakeCluster) -> None:
     assert status["deploymentMode"] == "Standard"
     assert status["clusterServingRuntimeName"] == "kserve-sklearnserver"
     assert cluster.traffic("iris") == {"iris-predictor-00001": 100}
-    assert ("InferenceServiceReady", "InferenceService [iris] is Ready") in cluster.events()
+    told = ("InferenceServiceReady", "InferenceService [iris] is Ready")
+    await cluster.until(
+        lambda: told in cluster.events(), "an event: it is written after the status"
+    )
     await cluster.settles()
     before = (len(cluster.store.writes), len(cluster.serve.puts))
     times = [one["lastTransitionTime"] for one in status["conditions"]]
