@@ -18,9 +18,9 @@ PEERS := .venv-peers
 # KServe's own client, which the conformance tests let talk to umbel.
 KSERVE := .venv-kserve
 
-# The fast tests run on several cores; those that start Ray, and the slow ones, in one process.
+# Those that start Ray, and the slow ones, wait more than they work: two files at a time.
 FAST := -m "not ray and not slow" --numprocesses logical --maxprocesses 4 --dist worksteal
-REST := -m "ray or slow"
+REST := -m "ray or slow" --numprocesses 2 --dist loadfile
 
 # The stamps: what stands in .venv. Newer pins or extras make them old.
 MADE := $(VENV)/.made
