@@ -18,9 +18,10 @@ PEERS := .venv-peers
 # KServe's own client, which the conformance tests let talk to umbel.
 KSERVE := .venv-kserve
 
-# Those that start Ray, and the slow ones, wait more than they work: two files at a time.
+# Those that start Ray run one after the other: two of them share HAProxy's ports.
 FAST := -m "not ray and not slow" --numprocesses logical --maxprocesses 4 --dist worksteal
-REST := -m "ray or slow" --numprocesses 2 --dist loadfile
+SLOW := -m "slow and not ray" --numprocesses 2 --dist loadfile
+RAY := -m "ray and not soak"
 
 # The stamps: what stands in .venv. Newer pins or extras make them old.
 MADE := $(VENV)/.made
@@ -28,20 +29,26 @@ TO_RUN := $(VENV)/.installed-to-run
 TO_TEST := $(VENV)/.installed-to-test
 TO_BENCH := $(VENV)/.installed-to-bench
 
-.PHONY: demo test check docs format bench kube node clean help
+.PHONY: demo test soak check docs format bench kube node clean help
 
 # Install, train the example's models, serve them on Ray, send a request, shut down
 demo: $(TO_RUN)
 	@$(BIN)/python $(DEMO)
 
-# Install what is missing and run all tests: fast ones, those that start Ray, slow ones
+# Install what is missing and run the tests: fast ones, slow ones, those that start Ray
 test: export UMBEL_KSERVE_PYTHON = $(CURDIR)/$(KSERVE)/bin/python
 test:
 	@$(MAKE) --no-print-directory --jobs=2 $(TO_TEST) $(KSERVE)/.made
 	@$(BIN)/python -m pytest $(FAST) $(ARGS); fast=$$?; \
-	$(BIN)/python -m pytest $(REST) $(ARGS); rest=$$?; \
-	test $$rest -lt 128 || sed '/^Extension modules/d' .pytest_cache/crash; \
-	test $$fast = 0 -o $$fast = 5 && test $$rest = 0 -o $$rest = 5  # 5: ARGS names none of them
+	$(BIN)/python -m pytest $(SLOW) $(ARGS); slow=$$?; \
+	$(BIN)/python -m pytest $(RAY) $(ARGS); ray=$$?; \
+	test $$ray -lt 128 || sed '/^Extension modules/d' .pytest_cache/crash; \
+	for one in $$fast $$slow $$ray; do \
+		test $$one = 0 -o $$one = 5 || exit 1; done  # 5: ARGS names none of them
+
+# The tests that keep a Ray under load for minutes
+soak: $(TO_TEST)
+	@$(BIN)/python -m pytest -m soak $(ARGS)
 
 # What a change has to pass: lint, format, types and the fast tests
 check: $(TO_TEST)

@@ -55,7 +55,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if not wanted or named or collection_path.suffix != ".py":
         return None
     found = _MODULE_MARKS.search(collection_path.read_text(encoding="utf-8"))
-    marks = set(re.findall(r"pytest\.mark\.(ray|slow)\b", found[1] if found else ""))
+    marks = set(re.findall(r"pytest\.mark\.(ray|slow|soak)\b", found[1] if found else ""))
     if not marks:
         return None
     expression = Expression.compile(wanted)

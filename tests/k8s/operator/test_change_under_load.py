@@ -18,7 +18,7 @@ import patient_model
 from fake_cluster import FakeCluster, graph
 from ray_head import RayHead, ray_head
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.soak]
 
 STOP = {"serving.kserve.io/stop": "true"}
 SLOW_S = 2.0
