@@ -54,3 +54,7 @@ CODES: dict[str, str] = {
     "UMB-G275": "At their largest, the deployments reserve more than the cluster has.",
 }
 """Code → what it means."""
+
+MODEL_MISSING = "UMB-G240"
+"""Left out where it is for somebody else to find out: what a plan, a manifest or a cluster's
+resource is made from need not have the model at hand."""

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from umbel.graph.checks import check
+from umbel.graph.finding_codes import MODEL_MISSING
 from umbel.graph.findings import Finding, has_errors
 from umbel.graph.inference import infer
 from umbel.k8s.manifests import unsupported
 from umbel.k8s.resources import load
+from umbel.k8s.resources.codes import SERVICE_ELSEWHERE
 from umbel.k8s.resources.sizes import too_large
 from umbel.k8s.translate import translate
 from umbel.k8s.translate.containers import IN_CLUSTER
@@ -19,12 +21,6 @@ Raw = Mapping[str, Any]
 
 FILE = "request"
 """The name findings have for the object that came."""
-
-MODEL_MISSING = "UMB-G240"
-"""Whether a model is there is for the replica to find out: nothing is read here."""
-
-OUTSIDE = frozenset({"UMB-K129"})
-"""Findings that only tell that another resource was not looked at."""
 
 
 def findings_of(raw: Raw, others: Sequence[Raw] | None = None) -> tuple[Finding, ...]:
@@ -48,7 +44,7 @@ def findings_of(raw: Raw, others: Sequence[Raw] | None = None) -> tuple[Finding,
             if one.place.file == FILE and one.code != MODEL_MISSING
         ]
     if others is None:
-        found = [one for one in found if one.code not in OUTSIDE]
+        found = [one for one in found if one.code != SERVICE_ELSEWHERE]
     return tuple(dict.fromkeys(found))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from umbel.graph import passes
 from umbel.graph.checks import check
 from umbel.graph.errors import CheckFailed
+from umbel.graph.finding_codes import MODEL_MISSING
 from umbel.graph.findings import Finding, has_errors
 from umbel.graph.inference import infer
 from umbel.graph.plan import Plan
@@ -37,9 +38,6 @@ from umbel.k8s.resources import Loaded, Resource, load
 from umbel.k8s.translate import translate
 from umbel.k8s.translate.containers import IN_CLUSTER, ContainerAddresses
 from umbel.k8s.translate.trained_models import trained_models_of
-
-MODEL_MISSING = "UMB-G240"
-"""Where the manifests are made is not where the model has to be."""
 
 PLAIN = RenderOptions()
 

@@ -15,12 +15,14 @@ from typing import Any
 from umbel.graph import passes
 from umbel.graph.checks import check
 from umbel.graph.errors import UmbelError
+from umbel.graph.finding_codes import MODEL_MISSING
 from umbel.graph.findings import Finding, Place, has_errors
 from umbel.graph.inference import infer
 from umbel.k8s.manifests import ServeOptions, applications, unsupported
 from umbel.k8s.operator.revisions import digest_of
 from umbel.k8s.operator.world import Key, Raw
 from umbel.k8s.resources import load
+from umbel.k8s.resources.codes import SERVICE_ELSEWHERE
 from umbel.k8s.resources.sizes import too_large_together
 from umbel.k8s.translate import translate
 from umbel.k8s.translate.containers import IN_CLUSTER, ContainerAddresses
@@ -29,7 +31,7 @@ BUILDER = "umbel.serving.owned_application:build"
 INGRESS = "graph"
 BODY_LIMIT = 64 * 1024 * 1024
 
-_LEFT_TO_OTHERS = frozenset({"UMB-G240", "UMB-K129"})
+_LEFT_TO_OTHERS = frozenset({MODEL_MISSING, SERVICE_ELSEWHERE})
 """Whether a model is there is for the replica to find out; a graph's plan tells of the services
 that it does not find, and calls the others wherever they run."""
 

@@ -61,7 +61,6 @@ class OwnedObjects:
 
     async def read(self) -> None:
         """Raises ``Refused`` where they may not be read."""
-        self.live = {}
         lists = await asyncio.gather(
             *(
                 self._cluster.listing(kind, self._namespaces, self._selector)

@@ -116,3 +116,6 @@ CODES: dict[str, str] = {
     "UMB-K710": "In a cluster, umbel has no use for this field: the resource is served without it.",
 }
 """Code → what it means, for the documentation."""
+
+SERVICE_ELSEWHERE = "UMB-K129"
+"""Left out where nobody looked for the services, and where their URLs are known."""

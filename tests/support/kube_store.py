@@ -191,7 +191,7 @@ class KubeStore:
         metadata["resourceVersion"] = str(self._version)
         key = (resource, metadata.get("namespace", ""), metadata["name"])
         self._objects[key] = made
-        await self._record(resource, type_, made)
+        self._record(resource, type_, made)
         return copy.deepcopy(made)
 
     async def _remove(self, resource: Resource, old: Object) -> Object:
@@ -199,14 +199,14 @@ class KubeStore:
         self._objects.pop((resource, metadata.get("namespace", ""), metadata["name"]), None)
         self._version += 1
         metadata["resourceVersion"] = str(self._version)
-        await self._record(resource, "DELETED", old)
+        self._record(resource, "DELETED", old)
         for (kind, _, _), one in list(self._objects.items()):  # the garbage collector
             owners = one["metadata"].get("ownerReferences") or ()
             if any(owner.get("uid") == metadata["uid"] for owner in owners):
                 await self.delete(kind, one)
         return old
 
-    async def _record(self, resource: Resource, type_: str, made: Object) -> None:
+    def _record(self, resource: Resource, type_: str, made: Object) -> None:
         self.history.append(Change(self._version, resource, type_, copy.deepcopy(made)))
         self._news.set()
         self._news = asyncio.Event()

@@ -12,14 +12,12 @@ from umbel.cli.reporting import print_findings
 from umbel.cli.services import add_services, services_of
 from umbel.graph import passes
 from umbel.graph.canonical import as_data
+from umbel.graph.finding_codes import MODEL_MISSING
 from umbel.graph.findings import has_errors
 from umbel.graph.passes.place import amounts_in_words
 from umbel.graph.plan import Plan
 from umbel.graph.pool_checks import pool_findings
 from umbel.graph.reservations import of_deployment, of_graph
-
-MODEL_MISSING = "UMB-G240"
-"""What shares a process can be told before the models are trained."""
 
 
 def add(verbs: Any) -> None:
